@@ -1,0 +1,20 @@
+/* SipHash-2-4: a keyed hash for tables and branches that outsiders can neither collide nor forge. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/span.h"
+
+struct siphash_key {
+	uint64_t k0, k1;
+};
+
+uint64_t siphash(const struct siphash_key *key, const void *bytes, size_t n);
+
+/* Several pieces as one message; each is delimited, so ("ab","c") and ("a","bc") differ. */
+struct siphash_state {
+	uint64_t v0, v1, v2, v3, tail, total;
+};
+void siphash_init(struct siphash_state *state, const struct siphash_key *key);
+void siphash_add(struct siphash_state *state, struct span piece);
+uint64_t siphash_end(struct siphash_state *state);

@@ -1,0 +1,137 @@
+/* A SIP message as an index over the bytes that came in (RFC 3261 7).
+ *
+ * msg_parse copies nothing: every header is a span of the received bytes. Typed views are parsed on first
+ * use and kept. Edits (sip/edit.h) replace spans by bytes of the message's arena, so a read after an edit sees the
+ * edit, and a message nobody edited is written byte for byte as it came (sip/write.h).
+ *
+ * Ownership: the message borrows `raw` until msg_keep copies it. It owns its arena; msg_fini frees it.
+ * Spans taken from a message are valid until msg_fini; msg_keep moves them, so do not hold any across it. */
+#pragma once
+
+#include "base/arena.h"
+#include "sip/hdr.h"
+#include "sip/nameaddr.h"
+#include "sip/via.h"
+
+enum {
+	MSG_SIZE_MAX = 256 * 1024,     /* STREAM_MESSAGE_MAX; datagrams end at 64 KiB anyway */
+	MSG_HEADERS_MAX = 256,         /* header lines */
+	MSG_HEADER_SECTION_MAX = 64 * 1024,
+	MSG_HEADER_LENGTH_MAX = 16 * 1024, /* one header with its folds */
+	MSG_METHOD_MAX = 64,
+	MSG_NAME_MAX = 256,            /* a header name */
+	MSG_EDITS_MAX = 512 * 1024,    /* arena bytes that edits of one message may use */
+};
+
+struct hdr {
+	const char *line; /* whole header: name, colon, value, folds, line end */
+	uint32_t line_n;
+	uint32_t value_at, value_n; /* trimmed value, relative to line; folds inside it are kept */
+	uint16_t name_n;
+	bool folded;
+};
+
+struct cseq {
+	uint32_t number;
+	struct span method;
+	enum method_id method_id;
+};
+
+/* What a view field may be. */
+enum view { VIEW_UNKNOWN, VIEW_OK, VIEW_ABSENT, VIEW_BAD };
+
+struct msg {
+	struct span raw; /* without leading CRLFs */
+	bool is_request;
+	bool edited;
+	enum method_id method_id; /* of the request, or of CSeq in a response (after msg_check) */
+	struct span method, uri;  /* request line; `uri` is replaced by edit_uri */
+	uint32_t code;            /* status line */
+	struct span reason;
+	struct span start_line;   /* with its line end */
+	struct span blank;        /* the line end that closes the header section */
+	struct span body;
+	uint16_t n_headers;
+	uint8_t id[MSG_HEADERS_MAX]; /* enum hdr_id of headers[i] */
+	struct hdr headers[MSG_HEADERS_MAX];
+
+	/* views; read them through the functions below */
+	uint8_t ruri_view, via_view, from_view, to_view, cseq_view;
+	struct uri ruri;
+	struct via via;
+	struct nameaddr from, to;
+	struct cseq cseq;
+
+	struct arena arena;
+	char arena_first[2048];
+	char *kept; /* copy of raw made by msg_keep; owned */
+};
+
+/* Why a message was refused: what to answer and the text that says so. code 0: no answer possible. */
+struct msg_error {
+	uint32_t code;
+	const char *reason;
+};
+
+/* Prepares a message for msg_parse; once per struct, msg_fini makes it ready again. */
+void msg_init(struct msg *msg);
+void msg_fini(struct msg *msg);
+
+/* Indexes `bytes`: one message, at most MSG_SIZE_MAX. Leading CRLFs are skipped. Content-Length: a shorter one cuts
+ * the body, a longer one is an error; absent, the body is the rest (datagrams).
+ * Returns 0, or -1 with `*error`. After -1 the headers indexed so far can still be used to build a reply when
+ * error->code is not 0. */
+int msg_parse(struct msg *msg, struct span bytes, struct msg_error *error) __attribute__((warn_unused_result));
+
+/* The grammar and presence rules that a proxy or registrar must hold every message to (RFC 3261 8.1.1, 16.3(1)):
+ * mandatory headers once, CSeq in range and of the same method, Via / From / To / Call-ID / Contact / Route well-formed,
+ * numeric headers numeric, single-valued headers not contradicting. 0, or -1 with `*error`. */
+int msg_check(struct msg *msg, struct msg_error *error) __attribute__((warn_unused_result));
+
+/* Makes the message independent of the receive buffer. All spans taken before are invalid. */
+void msg_keep(struct msg *msg);
+
+/* Index of the first header of that id at or after `from`; -1 when there is none. */
+static inline int msg_find(const struct msg *msg, enum hdr_id id, int from)
+{
+	const uint8_t *at = from < msg->n_headers
+				    ? memchr(msg->id + from, (int)id, (size_t)(msg->n_headers - from))
+				    : NULL;
+	return at ? (int)(at - msg->id) : -1;
+}
+/* The same by name, for headers without an id too (any letter case, compact forms known). */
+int msg_find_name(const struct msg *msg, struct span name, int from);
+
+static inline struct span hdr_name_text(const struct hdr *hdr)
+{
+	return span_of(hdr->line, hdr->name_n);
+}
+/* The trimmed value; a folded one contains its line breaks (msg_unfold makes one line of it). */
+static inline struct span hdr_value(const struct hdr *hdr)
+{
+	return span_of(hdr->line + hdr->value_at, hdr->value_n);
+}
+/* Value of header `i` with each fold as one space (RFC 3261 7.3.1); uses the arena only when folded. */
+struct span msg_unfolded(struct msg *msg, int i);
+/* Value of the first header of that id (unfolded), p NULL when absent. */
+struct span msg_value(struct msg *msg, enum hdr_id id);
+
+/* Walks the values of all headers of one id as one list (comma lists included). */
+struct msg_values {
+	struct msg *msg;
+	enum hdr_id id;
+	int next;          /* header index to look from */
+	int header;        /* index of the header the current value stands in */
+	struct span rest;
+};
+struct msg_values msg_values(struct msg *msg, enum hdr_id id);
+bool msg_values_next(struct msg_values *values, struct span *value);
+
+/* Views: NULL when absent or malformed. Valid until the header is edited or msg_keep. */
+const struct uri *msg_ruri(struct msg *msg);
+const struct via *msg_top_via(struct msg *msg);
+const struct nameaddr *msg_from(struct msg *msg);
+const struct nameaddr *msg_to(struct msg *msg);
+const struct cseq *msg_cseq(struct msg *msg);
+/* Max-Forwards; -1 absent, -2 not a number of 0..255 ... 2^31. */
+int64_t msg_max_forwards(struct msg *msg);
