@@ -1,0 +1,119 @@
+/* Registrar bindings in memory: which contacts an address of record (AOR) is reachable at.
+ *
+ * It compares texts byte by byte and knows nothing of SIP: the caller normalises AORs, decides
+ * which two contact URIs are equal, and validates a whole REGISTER (bindings_check, bindings_room)
+ * before it applies any part of it, which makes RFC 3261 10.3 step 7 all-or-nothing. One allocation
+ * per binding; the store owns copies of all texts. Tables grow and shrink by one bucket at a time,
+ * so no call takes long because of it.
+ *
+ * Time is `now`, milliseconds of the wall clock; a binding is live while now < expires_at. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/siphash.h"
+#include "base/world.h"
+
+enum {
+	BINDINGS_PER_AOR = 10, /* defaults of struct bindings_limits */
+	BINDINGS_TOTAL = 1000000,
+	BINDING_AOR_MAX = 512, /* bytes */
+	BINDING_CONTACT_MAX = 1024,
+	BINDING_CALL_ID_MAX = 512,
+	BINDING_PARAMS_MAX = 1024,
+	BINDING_PATH_MAX = 2048,
+	BINDING_Q_MAX = 1000,
+};
+
+/* What the caller puts in, and a view of what is stored: its texts are valid until the next call
+ * that may change the store (any but bindings_next, bindings_check, bindings_room). */
+struct binding {
+	struct span aor;
+	struct span contact; /* URI without brackets */
+	struct span call_id;
+	/* Of the Contact header, to be echoed: `;+sip.instance="<...>"`; may be empty. */
+	struct span params;
+	struct span path; /* Path values joined by commas (RFC 3327); may be empty */
+	uint16_t q;	  /* 0 to BINDING_Q_MAX */
+	uint32_t cseq;
+	int64_t expires_at;
+	uint64_t created; /* counts up with each new binding, kept by a refresh; put ignores it */
+	struct flow flow; /* the REGISTER came by it */
+};
+
+struct bindings;
+
+struct bindings_limits {
+	uint32_t per_aor, total; /* 0: the default */
+};
+
+/* `limits` may be NULL. `key` should be random: whoever knows it can make the store slow. */
+struct bindings *bindings_new(const struct bindings_limits *limits, const struct siphash_key *key);
+void bindings_free(struct bindings *store);
+
+/* Beforehand: is any text or value of this binding beyond a limit? NULL: none, else which, as a
+ * sentence. */
+const char *bindings_check(const struct binding *binding);
+/* Beforehand: how many bindings may be added to this AOR now. */
+uint32_t bindings_room(const struct bindings *store, struct span aor, int64_t now);
+
+/* Adds; the caller has found no equal contact. `contact_key` is what bindings_has_contact shall
+ * find it by, "host:port" or whatever the caller looks up; empty: it cannot be found that way.
+ * False, and nothing changed, when a limit stands against it. */
+bool bindings_put(struct bindings *store, const struct binding *binding, struct span contact_key,
+	int64_t now);
+
+/* The live bindings of one AOR, by q downwards, then newest created first.
+ *
+ *	bindings_find(store, aor, now, &cursor);
+ *	while (bindings_next(&cursor, &binding))
+ *		...
+ *
+ * Any other call that may change the store ends the iteration, except bindings_remove at the
+ *cursor. */
+struct bindings_cursor {
+	struct bindings *store;
+	struct record *at, *next; /* private */
+	int64_t now;
+};
+
+void bindings_find(
+	struct bindings *store, struct span aor, int64_t now, struct bindings_cursor *cursor);
+bool bindings_next(struct bindings_cursor *cursor, struct binding *binding);
+
+/* Refreshes what bindings_next gave last: all but its AOR and `created` becomes `binding`, whose
+ * texts may be views of the one replaced. False, and nothing changed, when a limit stands against
+ * it. */
+bool bindings_replace(
+	struct bindings_cursor *cursor, const struct binding *binding, struct span contact_key);
+/* Removes what bindings_next gave last; the iteration may go on. */
+void bindings_remove(struct bindings_cursor *cursor);
+/* Returns how many live bindings that took away. */
+uint32_t bindings_remove_all(struct bindings *store, struct span aor, int64_t now);
+
+/* Is a live binding stored under this key? Drops expired ones that it meets. */
+bool bindings_has_contact(struct bindings *store, struct span contact_key, int64_t now);
+
+enum {
+	BINDINGS_SWEEP_MS = 60000, /* expired bindings are dropped within that, if called at least
+				      each second */
+	BINDINGS_SWEEP_BUCKETS =
+		20000, /* most that one call looks at; a bucket holds about one binding */
+};
+
+/* Drops some of the expired bindings; call it about ten times a second. Returns how many. All other
+ * calls treat expired bindings as absent, so this is about memory only. */
+uint32_t bindings_expire(struct bindings *store, int64_t now);
+
+/* Stored, with expired ones that have not been dropped yet. */
+uint32_t bindings_count(const struct bindings *store);
+/* All memory of the store as requested from the allocator. */
+size_t bindings_bytes(const struct bindings *store);
+
+/* All live bindings page by page, in no useful order: start with *position = 0 and call until it
+ * returns false. Each page holds `n` bindings or a few more. The store may change between pages;
+ * what stays stored all the while is given exactly once. `each` must not change the store. */
+bool bindings_walk(struct bindings *store, uint64_t *position, uint32_t n, int64_t now,
+	void (*each)(void *self, const struct binding *binding), void *self);
