@@ -1,0 +1,18 @@
+# What measures Viaduct: included by the top Makefile.
+BENCH_BIN := $(BUILD)/bench/load $(BUILD)/bench/bare
+BENCH_HEADERS := $(wildcard tests/bench/*.h)
+
+$(BUILD)/bench/load: $(addprefix tests/bench/,load.c message.c measure.c loopback.c) $(BENCH_HEADERS)
+$(BUILD)/bench/bare: $(addprefix tests/bench/,bare.c loopback.c) $(BENCH_HEADERS)
+$(BENCH_BIN):
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -O2 -g $(WARN) -o $@ $(filter %.c,$^)
+
+.PHONY: bench bench-instr
+## bench        CPU per SIP message beside a bare forwarder and Kamailio (BENCH=--quick)
+bench: $(BENCH_BIN) $(BUILD)/viaduct
+	BUILD=$(BUILD) tests/bench/run $(BENCH)
+
+## bench-instr  user-space instructions per message, by callgrind
+bench-instr: $(BENCH_BIN) $(BUILD)/viaduct
+	BUILD=$(BUILD) tests/bench/instr viaduct invite invite+200
