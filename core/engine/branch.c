@@ -1,0 +1,85 @@
+#include "engine/branch.h"
+
+#include "base/put.h"
+
+enum { COOKIE_LENGTH = 7, PART_LENGTH = 16 };
+
+/* The Request-URI of the bytes that came in, whatever edits have made of it since. */
+static struct span received_uri(const struct msg *msg)
+{
+	const char *begin = span_find(msg->raw, ' ');
+	if (!begin)
+		return msg->uri;
+	struct span rest = span_between(begin + 1, span_end(msg->raw));
+	const char *end = span_find(rest, ' ');
+	return end ? span_between(rest.p, end) : msg->uri;
+}
+
+static struct span cseq_number(struct msg *msg, char out[10])
+{
+	const struct cseq *cseq = msg_cseq(msg);
+	return span_between(out, put_u32(out, cseq ? cseq->number : 0));
+}
+
+uint64_t branch_loop_part(struct packet *packet)
+{
+	struct msg *msg = &packet->msg;
+	char number[10];
+	struct siphash_state hash;
+	siphash_init(&hash, &packet->engine->key);
+	siphash_add(&hash, received_uri(msg));
+	struct msg_values routes = msg_values(msg, HDR_ROUTE);
+	for (struct span route; msg_values_next(&routes, &route);)
+		siphash_add(&hash, route);
+	const struct nameaddr *from = msg_from(msg);
+	siphash_add(&hash, from ? nameaddr_tag(from) : span_of(NULL, 0));
+	siphash_add(&hash, msg_value(msg, HDR_CALL_ID));
+	siphash_add(&hash, cseq_number(msg, number));
+	return siphash_end(&hash);
+}
+
+uint64_t branch_answer_part(struct packet *packet, const struct leg *leg, struct span below)
+{
+	char number[10];
+	struct siphash_state hash;
+	siphash_init(&hash, &packet->engine->key);
+	siphash_add(&hash, span_of(leg->sent_by, leg->sent_by_n));
+	siphash_add(&hash, msg_value(&packet->msg, HDR_CALL_ID));
+	siphash_add(&hash, cseq_number(&packet->msg, number));
+	siphash_add(&hash, below);
+	return siphash_end(&hash);
+}
+
+char *put_branch(char *out, uint64_t answer_part, uint64_t loop_part)
+{
+	out = put_text(out, "z9hG4bK");
+	out = put_hex64(out, answer_part);
+	return put_hex64(out, loop_part);
+}
+
+static bool has_part(struct span branch, uint32_t at, uint64_t part)
+{
+	char expected[PART_LENGTH];
+	put_hex64(expected, part);
+	return branch.n == BRANCH_LENGTH &&
+	       span_ieq(span_of(branch.p + at, PART_LENGTH), span_of(expected, PART_LENGTH));
+}
+
+bool branch_has_answer_part(struct span branch, uint64_t answer_part)
+{
+	return has_part(branch, COOKIE_LENGTH, answer_part);
+}
+
+bool branch_has_loop_part(struct span branch, uint64_t loop_part)
+{
+	return has_part(branch, COOKIE_LENGTH + PART_LENGTH, loop_part);
+}
+
+uint64_t dialog_mark(struct engine *engine, struct span call_id)
+{
+	struct siphash_state hash;
+	siphash_init(&hash, &engine->key);
+	siphash_add(&hash, SPAN("dialog"));
+	siphash_add(&hash, call_id);
+	return siphash_end(&hash);
+}

@@ -1,0 +1,25 @@
+/* The marks Viaduct leaves in messages it forwards, so that it needs no memory of them.
+ *
+ * A branch is "z9hG4bK" and two keyed 64-bit hashes in hex:
+ *   - the answer part, over what a response brings back (our sent-by, Call-ID, CSeq number, branch of the Via below): a
+ *     response whose top Via does not carry the right one is not ours (RFC 3261 16.7 (3), 18.1.2);
+ *   - the loop part, over what makes a request take the same way again (Request-URI and Route as received, From tag,
+ *     Call-ID, CSeq number; not Via, To or method): equal means loop, different means spiral (RFC 5393 4.2.1).
+ * A retransmission, the ACK to a failure and a CANCEL get the branch of their INVITE (RFC 3261 16.11). */
+#pragma once
+
+#include "engine/engine.h"
+
+enum { BRANCH_LENGTH = 7 + 16 + 16 };
+
+/* Of the request as it was received. */
+uint64_t branch_loop_part(struct packet *packet);
+/* `below`: the branch of the Via that will stand under ours; p NULL when it has none. */
+uint64_t branch_answer_part(struct packet *packet, const struct leg *leg, struct span below);
+char *put_branch(char *out, uint64_t answer_part, uint64_t loop_part);
+/* `branch` is one of ours and has this part. */
+bool branch_has_answer_part(struct span branch, uint64_t answer_part);
+bool branch_has_loop_part(struct span branch, uint64_t loop_part);
+
+/* Goes into Record-Route: who brings it back in a Route of the same Call-ID was part of a dialog we let through. */
+uint64_t dialog_mark(struct engine *engine, struct span call_id);

@@ -1,0 +1,283 @@
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "sip/edit.h"
+#include "store/bindings.h"
+
+const char *counter_name(enum counter counter)
+{
+	static const char *const names[] = {
+#define COUNTER(name, text) #name,
+#include "engine/counters.def"
+#undef COUNTER
+	};
+	return names[counter];
+}
+
+/* ---- packets ---- */
+
+static struct packet *packet_take(struct engine *engine)
+{
+	struct packet *packet = engine->pool;
+	if (packet) {
+		engine->pool = packet->next;
+	} else {
+		packet = must_alloc(sizeof *packet);
+		msg_init(&packet->msg);
+		packet->slot = engine->n_packets;
+		packet->generation = 1;
+		packet->engine = engine;
+		engine->packets = must_realloc(
+			engine->packets, (engine->n_packets + 1) * sizeof *engine->packets);
+		engine->packets[engine->n_packets++] = packet;
+	}
+	packet->decision = DECISION_NONE;
+	packet->reply_code = 0;
+	packet->holds = 0;
+	packet->kept = false;
+	packet->next = engine->turn;
+	engine->turn = packet;
+	engine->n_live++;
+	return packet;
+}
+
+static void packet_put_back(struct packet *packet)
+{
+	struct engine *engine = packet->engine;
+	msg_fini(&packet->msg);
+	packet->generation++;
+	packet->next = engine->pool;
+	engine->pool = packet;
+	engine->n_live--;
+}
+
+struct packet *packet_of(struct engine *engine, double handle)
+{
+	uint64_t number = (uint64_t)handle;
+	uint32_t slot = number & ((1u << HANDLE_SLOT_BITS) - 1);
+	if (!(handle >= 0) || slot >= engine->n_packets)
+		return NULL;
+	struct packet *packet = engine->packets[slot];
+	bool alive = packet->generation == number >> HANDLE_SLOT_BITS && packet->holds > 0;
+	return alive ? packet : NULL;
+}
+
+void packet_hold(struct packet *packet)
+{
+	packet->holds++;
+}
+
+void packet_release(struct packet *packet)
+{
+	BUG(packet->holds == 0);
+	/* A packet of this turn is freed by end_packets: what was sent may point into it. A kept one
+	 * joins the list for the same reason. */
+	if (--packet->holds == 0 && packet->kept) {
+		packet->next = packet->engine->turn;
+		packet->engine->turn = packet;
+	}
+}
+
+static void end_packets(struct engine *engine)
+{
+	struct packet *packet = engine->turn;
+	engine->turn = NULL;
+	while (packet) {
+		struct packet *next = packet->next;
+		if (packet->holds == 0) {
+			packet_put_back(packet);
+		} else if (!packet->kept) {
+			msg_keep(&packet->msg);
+			packet->kept = true;
+		}
+		packet = next;
+	}
+}
+
+/* ---- events of the world ---- */
+
+static void refuse(struct packet *packet, const struct msg_error *error)
+{
+	struct engine *engine = packet->engine;
+	struct msg *msg = &packet->msg;
+	log_event(engine->log, LOG_DEBUG, "message.refused", LOG_NUM("code", error->code),
+		LOG_STR("reason", error->reason));
+	if (!error->code || !msg->is_request || msg->method_id == METHOD_ACK) {
+		engine->count[COUNT_malformed_dropped]++;
+		packet->decision = DECISION_DROPPED;
+		return;
+	}
+	packet_reply(packet, error->code, span_str(error->reason), span_of(NULL, 0));
+	engine->count[packet->decision == DECISION_REPLIED ? COUNT_malformed_answered
+							    : COUNT_malformed_dropped]++;
+}
+
+static bool is_keepalive(struct span bytes)
+{
+	return bytes.n < 4 || bytes.p[0] == '\0' || span_trim(bytes).n == 0;
+}
+
+static void on_message(void *self, const struct flow *from, struct span bytes)
+{
+	struct engine *engine = self;
+	struct leg *leg = &engine->legs.leg[from->leg];
+	engine->count[COUNT_received]++;
+	leg->n_received++;
+	if (is_keepalive(bytes)) {
+		engine->count[COUNT_keepalives]++;
+		return;
+	}
+	bool overloaded = engine->n_live >= PACKETS_MAX;
+	struct packet *packet = packet_take(engine);
+	packet->from = *from;
+	struct msg_error error = {0};
+	if (msg_parse(&packet->msg, bytes, &error) || msg_check(&packet->msg, &error)) {
+		refuse(packet, &error);
+		return;
+	}
+	if (!packet->msg.is_request) {
+		engine->count[COUNT_responses]++;
+	} else {
+		engine->count[COUNT_requests]++;
+		leg->used_ms = engine_now_ms(engine);
+		edit_received(&packet->msg, &from->peer);
+	}
+	if (overloaded) {
+		engine->count[COUNT_overload]++;
+		packet_reply(packet, 503, span_of(NULL, 0), SPAN("Retry-After: 5\r\n"));
+		return;
+	}
+	packet_hold(packet);
+	engine->policy.receive(engine->policy.self, packet);
+}
+
+static void on_unframed(void *self, const struct flow *from, struct span bytes)
+{
+	struct engine *engine = self;
+	engine->count[COUNT_received]++;
+	struct packet *packet = packet_take(engine);
+	packet->from = *from;
+	struct msg_error error = {400, "Message Cannot Be Framed"};
+	struct msg_error parse_error = {0};
+	if (msg_parse(&packet->msg, bytes, &parse_error) && parse_error.code)
+		error = parse_error;
+	refuse(packet, &error);
+}
+
+static void on_closed(void *self, const struct flow *flow, const char *reason)
+{
+	struct engine *engine = self;
+	char peer[ADDR_TEXT_MAX];
+	log_event(engine->log, LOG_DEBUG, "connection.closed", LOG_NUM("leg", flow->leg),
+		LOG_TEXT("peer", span_of(peer, addr_print(&flow->peer, peer))),
+		LOG_STR("reason", reason));
+}
+
+static void on_wake(void *self)
+{
+	struct engine *engine = self;
+	timers_run(&engine->timers, engine_now_ms(engine));
+}
+
+static void on_turn_end(void *self)
+{
+	struct engine *engine = self;
+	end_packets(engine);
+	int64_t next_ms = timers_next(&engine->timers);
+	if (next_ms != engine->wake_at_ms) {
+		engine->wake_at_ms = next_ms;
+		engine->world->wake_at(
+			engine->world, next_ms == INT64_MAX ? INT64_MAX : next_ms * 1000);
+	}
+}
+
+/* ---- decisions ---- */
+
+void packet_done(struct packet *packet, bool failed)
+{
+	struct engine *engine = packet->engine;
+	struct msg *msg = &packet->msg;
+	if (packet->decision == DECISION_NONE) {
+		bool answerable = msg->is_request && msg->method_id != METHOD_ACK;
+		if (!failed)
+			engine->count[answerable ? COUNT_undecided_requests
+						 : COUNT_undecided_responses]++;
+		if (answerable)
+			packet_reply(packet, 500, span_of(NULL, 0), span_of(NULL, 0));
+		else
+			packet->decision = DECISION_DROPPED;
+	}
+	packet_release(packet);
+}
+
+void packet_drop(struct packet *packet, enum counter why)
+{
+	packet->engine->count[why]++;
+	packet->decision = DECISION_DROPPED;
+}
+
+int engine_send(struct engine *engine, const struct flow *to, const struct iovec *iov, uint32_t n)
+{
+	int rc = engine->world->send(engine->world, to, iov, n);
+	if (rc < 0) {
+		char peer[ADDR_TEXT_MAX];
+		engine->count[COUNT_send_failed]++;
+		log_event(engine->log, LOG_WARN, "send.failed",
+			LOG_TEXT("to", span_of(peer, addr_print(&to->peer, peer))),
+			LOG_STR("error", strerrorname_np(-rc)));
+		return rc;
+	}
+	struct leg *leg = &engine->legs.leg[to->leg];
+	leg->n_sent++;
+	engine->count[COUNT_sent]++;
+	return 0;
+}
+
+/* ---- life ---- */
+
+void engine_lookup_answered(
+	void *self, uint64_t id, enum dns_status status, const struct dns_record *records, uint32_t n);
+
+const struct world_events engine_events = {
+	.message = on_message,
+	.unframed = on_unframed,
+	.closed = on_closed,
+	.dns = engine_lookup_answered,
+	.wake = on_wake,
+	.turn_end = on_turn_end,
+};
+
+struct engine *engine_new(struct world *world, struct log *log)
+{
+	struct engine *engine = must_zalloc(sizeof *engine);
+	engine->world = world;
+	engine->log = log;
+	world->events = &engine_events;
+	world->self = engine;
+	timers_init(&engine->timers, engine_now_ms(engine));
+	engine->wake_at_ms = INT64_MAX;
+	world->random(world, &engine->key, sizeof engine->key);
+	struct siphash_key store_key;
+	world->random(world, &store_key, sizeof store_key);
+	engine->bindings = bindings_new(&store_key, NULL);
+	return engine;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	legs_close_all(engine);
+	end_packets(engine);
+	for (uint32_t i = 0; i < engine->n_packets; i++) {
+		msg_fini(&engine->packets[i]->msg);
+		free(engine->packets[i]);
+	}
+	free(engine->packets);
+	free(engine->lookups);
+	bindings_free(engine->bindings);
+	free(engine);
+}

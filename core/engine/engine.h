@@ -1,0 +1,123 @@
+/* The engine: legs, received messages, decisions. Everything hangs off struct engine; it acts on the outside through
+ * its struct world only and asks a struct policy (the script host) what to do with each message.
+ *
+ * It refuses on its own, before any policy sees it: what is not SIP, malformed messages (RFC 3261 16.3 (1)), and work
+ * beyond a limit. All else is policy.
+ *
+ * Glossary: a *packet* is a received message with its source and the decision about it; a *leg* is a socket messages
+ * come from and go to, with the address it shows to others; a *turn* is one batch of events, after which what
+ * was sent leaves and what is done is freed. */
+#pragma once
+
+#include "base/log.h"
+#include "base/siphash.h"
+#include "base/timers.h"
+#include "base/world.h"
+#include "engine/legs.h"
+#include "sip/msg.h"
+#include "sip/write.h"
+
+enum {
+	PACKETS_MAX = 16384,      /* received messages in work at one time; beyond: 503 */
+	RETRY_AFTER_S = 5,        /* Retry-After of such a 503 */
+	HANDLE_SLOT_BITS = 20,
+};
+
+enum counter {
+#define COUNTER(name, text) COUNT_##name,
+#include "engine/counters.def"
+#undef COUNTER
+	COUNTERS
+};
+const char *counter_name(enum counter counter);
+
+enum decision { DECISION_NONE, DECISION_FORWARDED, DECISION_REPLIED, DECISION_DROPPED };
+
+struct packet {
+	struct msg msg;
+	struct flow from;
+	struct engine *engine;
+	enum decision decision;
+	uint32_t reply_code; /* of DECISION_REPLIED */
+	uint32_t slot, generation;
+	uint32_t holds;      /* nobody holds it: freed at the end of the turn */
+	bool kept;           /* independent of the receive buffer */
+	struct packet *next; /* in this turn's list, or in the pool */
+};
+
+/* Who decides. `receive` takes over one hold on the packet and ends it with packet_done, now or later. */
+struct policy {
+	void *self;
+	void (*receive)(void *self, struct packet *packet);
+};
+
+typedef void (*lookup_fn)(
+	void *arg, enum dns_status status, const struct dns_record *records, uint32_t n);
+
+struct bindings;
+struct lookup;
+
+struct engine {
+	struct world *world;
+	struct log *log;
+	struct policy policy;
+	struct timers timers;
+	int64_t wake_at_ms; /* what the world was last asked for */
+	struct legs legs;
+	struct siphash_key key; /* of branches, tags and dialog marks */
+	struct bindings *bindings;
+	struct timer sweep; /* of expired bindings; armed while there are any */
+	uint64_t count[COUNTERS];
+
+	struct packet **packets; /* by slot */
+	uint32_t n_packets, n_live;
+	struct packet *pool, *turn;
+
+	struct lookup *lookups;
+	uint32_t n_lookups, free_lookup;
+};
+
+/* `world` and `log` are borrowed and outlive the engine. */
+struct engine *engine_new(struct world *world, struct log *log);
+/* Closes all legs; no packet may be held any more. */
+void engine_free(struct engine *engine);
+extern const struct world_events engine_events;
+
+static inline int64_t engine_now_ms(struct engine *engine)
+{
+	return engine->world->now_us(engine->world) / 1000;
+}
+
+/* Numbers that stand for packets in scripts: below 2^53, and dead once the packet is. */
+static inline double packet_handle(const struct packet *packet)
+{
+	return (double)(((uint64_t)packet->generation << HANDLE_SLOT_BITS) | packet->slot);
+}
+/* NULL when the packet is gone. */
+struct packet *packet_of(struct engine *engine, double handle);
+void packet_hold(struct packet *packet);
+void packet_release(struct packet *packet);
+/* The policy is through with it: a request without a decision is answered 500, anything else without one is dropped;
+ * both counted. Ends the policy's hold. `failed`: the handler ended in an error. */
+void packet_done(struct packet *packet, bool failed);
+
+static inline struct leg *packet_leg(const struct packet *packet)
+{
+	return &packet->engine->legs.leg[packet->from.leg];
+}
+
+/* Answers a request to where it came from (RFC 3261 18.2.2, RFC 3581 4; never where a Via merely points). ACK is never
+ * answered. `headers` are whole lines with CRLF, checked by the caller. Records the decision. */
+void packet_reply(struct packet *packet, uint32_t code, struct span reason, struct span headers);
+/* The same with a body. */
+void packet_reply_full(struct packet *packet, const struct reply *reply);
+void packet_drop(struct packet *packet, enum counter why);
+
+/* Sends a message; counts, and logs failures. 0 or negative errno. */
+int engine_send(struct engine *engine, const struct flow *to, const struct iovec *iov, uint32_t n);
+
+/* Asks the world for DNS records; `done` is called later, once, unless cancelled. Returns an id, 0 when too many
+ * questions are open. */
+uint64_t engine_lookup(struct engine *engine, enum dns_type type, struct span name, uint32_t timeout_ms,
+	lookup_fn done, void *arg);
+void engine_lookup_cancel(struct engine *engine, uint64_t id);

@@ -1,0 +1,374 @@
+#include "engine/forward.h"
+
+#include <errno.h>
+
+#include "base/put.h"
+#include "engine/branch.h"
+#include "engine/route.h"
+#include "sip/edit.h"
+
+enum { VIA_TEXT_MAX = LEG_SPEC_MAX + 128, RR_TEXT_MAX = LEG_SPEC_MAX + 96 };
+
+/* ---- refusing ---- */
+
+static void answer(struct packet *packet, uint32_t code, struct span headers)
+{
+	if (packet->msg.method_id == METHOD_ACK)
+		packet_drop(packet, COUNT_acks_undeliverable);
+	else
+		packet_reply(packet, code, span_of(NULL, 0), headers);
+}
+
+/* 420 names what is not understood: everything (RFC 3261 16.3 (5), 20.40). */
+static void answer_bad_extension(struct packet *packet)
+{
+	struct msg *msg = &packet->msg;
+	char *text = arena_alloc(&msg->arena, MSG_HEADER_LENGTH_MAX), *out = text;
+	out = put_text(out, "Unsupported: ");
+	struct msg_values tags = msg_values(msg, HDR_PROXY_REQUIRE);
+	bool first = true;
+	for (struct span tag; msg_values_next(&tags, &tag); first = false) {
+		if (out + tag.n + 4 > text + MSG_HEADER_LENGTH_MAX)
+			break;
+		if (!first)
+			out = put_text(out, ", ");
+		out = put_span(out, tag);
+	}
+	out = put_text(out, "\r\n");
+	answer(packet, 420, span_between(text, out));
+}
+
+static void refuse(struct packet *packet, const struct route *route)
+{
+	if (route->loop)
+		packet->engine->count[COUNT_loops]++;
+	if (route->too_many_hops)
+		packet->engine->count[COUNT_too_many_hops]++;
+	if (route->code == 420)
+		answer_bad_extension(packet);
+	else
+		answer(packet, route->code, span_of(NULL, 0));
+}
+
+/* The request is for ourselves and no element before us wanted it (RFC 3261 16.5: no element to forward to;
+ * sending it to ourselves would only go round in a circle). */
+static void answer_as_target(struct packet *packet)
+{
+	bool ping = packet->msg.method_id == METHOD_OPTIONS;
+	const struct uri *uri = msg_ruri(&packet->msg);
+	if (ping && uri && !uri->user.n)
+		answer(packet, 200, SPAN("Accept: application/sdp\r\n"));
+	else
+		answer(packet, 404, span_of(NULL, 0));
+}
+
+/* ---- what a forwarded request gains ---- */
+
+static char *put_transport_param(char *out, const struct leg *leg)
+{
+	return leg->address.transport == TRANSPORT_TCP ? put_text(out, ";transport=tcp") : out;
+}
+
+static void add_record_route(struct packet *packet, const struct leg *leg, uint64_t mark)
+{
+	char text[RR_TEXT_MAX], *out = put_text(text, "<sip:");
+	out = put_span(out, span_of(leg->sent_by, leg->sent_by_n));
+	out = put_transport_param(out, leg);
+	out = put_text(out, ";lr;d=");
+	out = put_hex64(out, mark);
+	*out++ = '>';
+	int at = msg_find(&packet->msg, HDR_RECORD_ROUTE, 0);
+	if (at < 0)
+		at = msg_find(&packet->msg, HDR_VIA, 0);
+	edit_insert(&packet->msg, at < 0 ? 0 : at, HDR_RECORD_ROUTE, span_between(text, out));
+}
+
+/* `connection`: where the answer goes back on, if the request came by a stream. */
+static struct span add_via(
+	struct packet *packet, const struct leg *leg, struct span below, uint64_t loop_part, uint64_t connection)
+{
+	struct msg *msg = &packet->msg;
+	char text[VIA_TEXT_MAX], *out = put_text(text, "SIP/2.0/");
+	out = put_span(out, transport_name(leg->address.transport));
+	*out++ = ' ';
+	out = put_span(out, span_of(leg->sent_by, leg->sent_by_n));
+	out = put_text(out, ";branch=");
+	char *branch = out;
+	out = put_branch(out, branch_answer_part(packet, leg, below), loop_part);
+	struct span written = arena_copy(&msg->arena, span_between(branch, out));
+	if (connection) {
+		out = put_text(out, ";i=");
+		out = put_hex64(out, connection);
+	}
+	int at = msg_find(msg, HDR_VIA, 0);
+	edit_insert(msg, at < 0 ? 0 : at, HDR_VIA, span_between(text, out));
+	return written;
+}
+
+/* In the dialog-forming request only: later ones follow the route set it made (RFC 3261 16.6 (4)). */
+static bool wants_record_route(struct packet *packet)
+{
+	struct msg *msg = &packet->msg;
+	const struct nameaddr *to = msg_to(msg);
+	return msg->method_id != METHOD_REGISTER && msg->method_id != METHOD_CANCEL &&
+	       msg->method_id != METHOD_ACK && !(to && nameaddr_tag(to).p);
+}
+
+static void set_max_forwards(struct msg *msg, int64_t hops)
+{
+	char text[10];
+	struct span value = span_between(text, put_u32(text, (uint32_t)hops));
+	int at = msg_find(msg, HDR_MAX_FORWARDS, 0);
+	if (at >= 0)
+		edit_value(msg, at, value);
+	else
+		edit_add(msg, hdr_name(HDR_MAX_FORWARDS), value);
+}
+
+static struct span wrapped(struct msg *msg, struct span uri)
+{
+	char *text = arena_alloc(&msg->arena, uri.n + 2), *out = text;
+	*out++ = '<';
+	out = put_span(out, uri);
+	*out++ = '>';
+	return span_between(text, out);
+}
+
+static void remove_last_route(struct msg *msg)
+{
+	int last = -1;
+	for (int i = msg_find(msg, HDR_ROUTE, 0); i >= 0; i = msg_find(msg, HDR_ROUTE, i + 1))
+		last = i;
+	struct span rest = hdr_value(&msg->headers[last]), value, kept = span_of(rest.p, 0);
+	const char *end_of_kept = rest.p;
+	while (list_next(&rest, &value)) {
+		kept.n = (uint32_t)(end_of_kept - kept.p);
+		end_of_kept = span_end(value);
+	}
+	if (kept.n)
+		edit_value(msg, last, kept);
+	else
+		edit_remove_at(msg, last);
+}
+
+/* RFC 3261 16.4 and 16.6 (6): Route and Request-URI as the plan says. */
+static void apply_route(struct msg *msg, const struct route *route)
+{
+	if (route->undo_strict) {
+		struct span uri = arena_copy(&msg->arena, route->request_uri);
+		remove_last_route(msg);
+		edit_uri(msg, uri);
+	}
+	for (uint32_t i = 0; i < route->own_routes; i++)
+		edit_pop_value(msg, HDR_ROUTE);
+	if (route->strict_next) {
+		struct span next = arena_copy(&msg->arena, route->next_hop.text);
+		edit_pop_value(msg, HDR_ROUTE);
+		edit_add(msg, hdr_name(HDR_ROUTE), wrapped(msg, msg->uri));
+		edit_uri(msg, next);
+	}
+}
+
+/* ---- requests ---- */
+
+static int send_request(struct packet *packet, struct leg *out, const struct addr *target)
+{
+	struct iovec iov[WORLD_IOV_MAX];
+	bool stream = transport_is_reliable(out->address.transport);
+	uint32_t n = write_msg(&packet->msg, iov, WORLD_IOV_MAX, stream);
+	struct flow to = {.leg = out->index, .peer = *target};
+	out->used_ms = engine_now_ms(packet->engine);
+	return engine_send(packet->engine, &to, iov, n);
+}
+
+static void forward_by(
+	struct packet *packet, const struct route *route, struct leg *out, const struct addr *target)
+{
+	struct msg *msg = &packet->msg;
+	struct leg *in = packet_leg(packet);
+	bool record = wants_record_route(packet);
+	uint64_t mark = record ? dialog_mark(packet->engine, msg_value(msg, HDR_CALL_ID)) : 0;
+	const struct via *via = msg_top_via(msg);
+	struct span below = via ? via->branch : span_of(NULL, 0);
+
+	set_max_forwards(msg, route->hops_left);
+	apply_route(msg, route);
+	/* Leaving by another leg we are two hops in one, so that answers and later requests find the right leg
+	 * (RFC 5658). */
+	if (in != out) {
+		if (record)
+			add_record_route(packet, in, mark);
+		below = add_via(packet, in, below, route->loop_part, packet->from.connection);
+	}
+	if (record)
+		add_record_route(packet, out, mark);
+	add_via(packet, out, below, route->loop_part, in == out ? packet->from.connection : 0);
+
+	if (send_request(packet, out, target) < 0) {
+		edit_pop_value(msg, HDR_VIA); /* the answer is for those before us */
+		if (in != out)
+			edit_pop_value(msg, HDR_VIA);
+		answer(packet, 503, span_of(NULL, 0));
+		return;
+	}
+	packet->decision = DECISION_FORWARDED;
+	packet->engine->count[COUNT_forwarded]++;
+}
+
+static bool is_own_address(struct engine *engine, enum transport transport, const struct addr *target)
+{
+	for (uint32_t i = 0; i < engine->legs.n; i++) {
+		const struct leg *leg = &engine->legs.leg[i];
+		if (leg->state != LEG_CLOSED && leg->address.transport == transport &&
+			addr_port(&leg->address.bind) == addr_port(target) &&
+			(addr_same_ip(&leg->address.bind, target) ||
+				(addr_is_any(&leg->address.bind) && addr_is_loopback(target))))
+			return true;
+	}
+	return false;
+}
+
+static void forward_planned(struct packet *packet, const struct route *route, enum transport transport,
+	const struct addr *target)
+{
+	struct leg *preferred = route->leg ? route->leg : packet_leg(packet);
+	struct leg *out = addr_is_unroutable(target)
+				  ? NULL
+				  : legs_towards(packet->engine, transport, target, preferred);
+	if (!out)
+		answer(packet, 503, span_of(NULL, 0));
+	else if (is_own_address(packet->engine, out->address.transport, target))
+		answer_as_target(packet);
+	else
+		forward_by(packet, route, out, target);
+}
+
+static enum forward_result forward_request(struct packet *packet, struct forward_need *need)
+{
+	struct route route;
+	struct leg *self;
+	enum transport transport;
+	struct addr target;
+	struct param maddr;
+	route_request(packet, &route);
+	if (route.code) {
+		refuse(packet, &route);
+		return FORWARD_DONE;
+	}
+	struct uri *next = &route.next_hop;
+	if (!uri_transport(next, &transport) || transport == TRANSPORT_TLS) {
+		answer(packet, next->scheme == URI_SIPS ? 416 : 503, span_of(NULL, 0));
+		return FORWARD_DONE;
+	}
+	struct span host = next->host;
+	if (param_find(next->params, SPAN("maddr"), &maddr) && maddr.value.n) {
+		host = maddr.value;
+	} else if (legs_is_self(packet->engine, next, &self)) {
+		answer_as_target(packet);
+		return FORWARD_DONE;
+	}
+	if (!addr_parse_ip(host, uri_port_or_default(next), &target)) {
+		*need = (struct forward_need){host, next->port, transport};
+		return FORWARD_RESOLVE;
+	}
+	forward_planned(packet, &route, transport, &target);
+	return FORWARD_DONE;
+}
+
+void forward_request_to(struct packet *packet, enum transport transport, const struct addr *target)
+{
+	struct route route;
+	route_request(packet, &route);
+	if (route.code)
+		refuse(packet, &route);
+	else
+		forward_planned(packet, &route, transport, target);
+}
+
+bool forward_is_in_dialog(struct packet *packet)
+{
+	struct msg_values routes = msg_values(&packet->msg, HDR_ROUTE);
+	struct span value;
+	struct nameaddr route;
+	struct param mark;
+	struct leg *leg;
+	char expected[16];
+	if (!msg_values_next(&routes, &value) || nameaddr_parse(value, &route) ||
+		!legs_is_self(packet->engine, &route.uri, &leg) ||
+		!param_find(route.uri.params, SPAN("d"), &mark))
+		return false;
+	put_hex64(expected, dialog_mark(packet->engine, msg_value(&packet->msg, HDR_CALL_ID)));
+	return span_ieq(mark.value, span_of(expected, sizeof expected));
+}
+
+/* ---- responses ---- */
+
+struct own_via {
+	struct leg *leg;
+	uint64_t connection;
+};
+
+static uint64_t hex64(struct span text)
+{
+	uint64_t value = 0;
+	for (uint32_t i = 0; i < text.n && i < 16; i++) {
+		char c = ascii_lower(text.p[i]);
+		value = value << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	return value;
+}
+
+/* `via` is one we wrote on this very request; `below` is the Via under it. */
+static bool is_own_via(struct packet *packet, const struct via *via, struct span below, struct own_via *own)
+{
+	struct param connection;
+	own->leg = legs_by_sent_by(packet->engine, via->transport, via->host, via->port);
+	if (!own->leg || !branch_has_answer_part(
+				 via->branch, branch_answer_part(packet, own->leg, below)))
+		return false;
+	own->connection = 0;
+	if (param_find(via->params, SPAN("i"), &connection) && span_is(connection.value, CHAR_HEX))
+		own->connection = hex64(connection.value);
+	return true;
+}
+
+static enum forward_result forward_response(struct packet *packet)
+{
+	struct msg *msg = &packet->msg;
+	struct via via[3];
+	struct span value, name;
+	int n = 0, own_vias = 1;
+	struct own_via own, inner;
+	struct flow to = {0};
+	struct msg_values vias = msg_values(msg, HDR_VIA);
+	while (n < 3 && msg_values_next(&vias, &value) && via_parse(value, &via[n]) == 0)
+		n++;
+	if (n < 1 || !is_own_via(packet, &via[0], n > 1 ? via[1].branch : span_of(NULL, 0), &own)) {
+		packet_drop(packet, COUNT_responses_not_ours);
+		return FORWARD_DONE;
+	}
+	if (n > 1 && is_own_via(packet, &via[1], n > 2 ? via[2].branch : span_of(NULL, 0), &inner)) {
+		own = inner;
+		own_vias = 2;
+	}
+	if (n <= own_vias || !via_response_target(&via[own_vias], &to.peer, &name)) {
+		packet_drop(packet, COUNT_responses_no_target);
+		return FORWARD_DONE;
+	}
+	for (int i = 0; i < own_vias; i++)
+		edit_pop_value(msg, HDR_VIA);
+	to.leg = own.leg->index;
+	to.connection = own.connection;
+	struct iovec iov[WORLD_IOV_MAX];
+	bool stream = transport_is_reliable(own.leg->address.transport);
+	uint32_t pieces = write_msg(msg, iov, WORLD_IOV_MAX, stream);
+	packet->decision = DECISION_FORWARDED;
+	packet->engine->count[COUNT_forwarded]++;
+	engine_send(packet->engine, &to, iov, pieces);
+	return FORWARD_DONE;
+}
+
+enum forward_result forward(struct packet *packet, struct forward_need *need)
+{
+	return packet->msg.is_request ? forward_request(packet, need) : forward_response(packet);
+}

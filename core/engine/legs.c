@@ -1,0 +1,258 @@
+#include "engine/legs.h"
+
+#include <stdio.h>
+
+#include "engine/engine.h"
+
+/* ---- what users write ---- */
+
+static bool advertised(struct span text, struct leg_spec *spec, char error[256])
+{
+	const char *colon = text.n && text.p[0] == '[' ? NULL : memrchr(text.p, ':', text.n);
+	const char *close = text.n && text.p[0] == '[' ? memchr(text.p, ']', text.n) : NULL;
+	if (close && close + 1 < span_end(text) && close[1] == ':')
+		colon = close + 1;
+	spec->host = colon ? span_between(text.p, colon) : text;
+	uint32_t port = 0;
+	bool port_ok = !colon || (span_u32(span_between(colon + 1, span_end(text)), &port) &&
+					 port > 0 && port <= UINT16_MAX);
+	spec->port = (uint16_t)port;
+	if (port_ok && host_is_valid(spec->host))
+		return true;
+	snprintf(error, 256, "advertise=%.*s is no host: write advertise=198.51.100.1:5060",
+		(int)text.n, text.p);
+	return false;
+}
+
+bool leg_spec_parse(struct span text, struct leg_spec *spec, char error[256])
+{
+	*spec = (struct leg_spec){0};
+	struct span whole = text;
+	const char *semicolon = span_find(text, ';');
+	struct span option = semicolon ? span_between(semicolon + 1, span_end(text)) : span_of(NULL, 0);
+	if (semicolon)
+		text = span_between(text.p, semicolon);
+	const char *colon = span_find(text, ':');
+	if (whole.n < LEG_SPEC_MAX && colon)
+		spec->address.transport = transport_of(span_between(text.p, colon));
+	if (!spec->address.transport || spec->address.transport == TRANSPORT_TLS ||
+		!addr_parse(span_between(colon + 1, span_end(text)), 5060, &spec->address.bind)) {
+		snprintf(error, 256, "'%.*s' is no leg: write udp:127.0.0.1:5060 or tcp:[::1]:5060",
+			(int)(whole.n > 100 ? 100 : whole.n), whole.p);
+		return false;
+	}
+	if (option.n) {
+		if (!span_starts(option, SPAN("advertise="))) {
+			snprintf(error, 256, "unknown leg option '%.*s': only ;advertise=HOST[:PORT]",
+				(int)option.n, option.p);
+			return false;
+		}
+		if (!advertised(span_from(option, sizeof "advertise=" - 1), spec, error))
+			return false;
+	}
+	if (!spec->host.n && addr_is_any(&spec->address.bind)) {
+		snprintf(error, 256,
+			"%.*s listens on every address: add ;advertise=IP, the address others reach it by",
+			(int)whole.n, whole.p);
+		return false;
+	}
+	return true;
+}
+
+/* ---- opening and closing ---- */
+
+static struct leg *by_spec(struct legs *legs, struct span spec)
+{
+	for (uint32_t i = 0; i < legs->n; i++)
+		if (legs->leg[i].state != LEG_CLOSED && span_eq(span_str(legs->leg[i].spec), spec))
+			return &legs->leg[i];
+	return NULL;
+}
+
+static struct leg *free_slot(struct legs *legs)
+{
+	for (uint32_t i = 0; i < legs->n; i++)
+		if (legs->leg[i].state == LEG_CLOSED)
+			return &legs->leg[i];
+	if (legs->n == LEGS_MAX)
+		return NULL;
+	legs->leg[legs->n].index = legs->n;
+	return &legs->leg[legs->n++];
+}
+
+static void show_as(struct leg *leg, const struct leg_spec *spec)
+{
+	char host[ADDR_TEXT_MAX];
+	struct span shown = spec->host.n ? spec->host
+					 : span_of(host, addr_print_host(&leg->address.bind, host));
+	leg->host_n = shown.n;
+	memcpy(leg->host, shown.p, shown.n);
+	leg->host[shown.n] = '\0';
+	leg->port = spec->port ? spec->port : addr_port(&leg->address.bind);
+	leg->sent_by_n = (uint32_t)snprintf(
+		leg->sent_by, sizeof leg->sent_by, "%s:%u", leg->host, leg->port);
+}
+
+static struct leg *open_leg(struct engine *engine, struct span text, char error[256])
+{
+	struct leg_spec spec;
+	if (!leg_spec_parse(text, &spec, error))
+		return NULL;
+	struct leg *leg = free_slot(&engine->legs);
+	if (!leg) {
+		snprintf(error, 256, "more than %d legs", LEGS_MAX);
+		return NULL;
+	}
+	char why[256];
+	uint32_t index = leg->index;
+	*leg = (struct leg){.index = index, .address = spec.address, .engine = engine};
+	if (engine->world->leg_open(engine->world, index, &leg->address, why)) {
+		snprintf(error, 256, "cannot open %.*s: %.150s", (int)text.n, text.p, why);
+		return NULL;
+	}
+	memcpy(leg->spec, text.p, text.n);
+	show_as(leg, &spec);
+	leg->state = LEG_PREPARED;
+	return leg;
+}
+
+static void close_leg(struct leg *leg)
+{
+	struct engine *engine = leg->engine;
+	timers_cancel(&engine->timers, &leg->linger);
+	engine->world->leg_close(engine->world, leg->index);
+	log_event(engine->log, LOG_INFO, "leg.closed", LOG_STR("leg", leg->spec));
+	leg->state = LEG_CLOSED;
+}
+
+static void linger_over(struct timer *timer)
+{
+	struct leg *leg = (struct leg *)((char *)timer - offsetof(struct leg, linger));
+	struct engine *engine = leg->engine;
+	int64_t until = leg->used_ms + LEG_LINGER_MS;
+	if (leg->used_ms && until > engine_now_ms(engine))
+		timers_arm(&engine->timers, &leg->linger, until);
+	else
+		close_leg(leg);
+}
+
+static void drain(struct leg *leg)
+{
+	leg->state = LEG_DRAINING;
+	leg->linger.fire = linger_over;
+	linger_over(&leg->linger);
+}
+
+int legs_prepare(struct engine *engine, const struct span *specs, uint32_t n, struct leg_plan *plan,
+	char error[256], uint32_t *bad)
+{
+	plan->n_named = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		struct leg *leg = by_spec(&engine->legs, specs[i]);
+		if (!leg)
+			leg = open_leg(engine, specs[i], error);
+		if (!leg) {
+			*bad = i;
+			legs_abort(engine, plan);
+			return -1;
+		}
+		plan->named[plan->n_named++] = leg->index;
+	}
+	return 0;
+}
+
+void legs_commit(struct engine *engine, const struct leg_plan *plan)
+{
+	struct legs *legs = &engine->legs;
+	bool named[LEGS_MAX] = {false};
+	for (uint32_t i = 0; i < plan->n_named; i++)
+		named[plan->named[i]] = true;
+	for (uint32_t i = 0; i < legs->n; i++) {
+		struct leg *leg = &legs->leg[i];
+		if (named[i] && leg->state != LEG_OPEN) {
+			timers_cancel(&engine->timers, &leg->linger);
+			leg->state = LEG_OPEN;
+			log_event(engine->log, LOG_INFO, "leg.open", LOG_STR("leg", leg->spec),
+				LOG_STR("shown_as", leg->sent_by));
+		} else if (!named[i] && leg->state == LEG_OPEN) {
+			drain(leg);
+		}
+	}
+}
+
+void legs_abort(struct engine *engine, const struct leg_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n_named; i++) {
+		struct leg *leg = &engine->legs.leg[plan->named[i]];
+		if (leg->state == LEG_PREPARED)
+			close_leg(leg);
+	}
+}
+
+void legs_close_all(struct engine *engine)
+{
+	for (uint32_t i = 0; i < engine->legs.n; i++)
+		if (engine->legs.leg[i].state != LEG_CLOSED)
+			close_leg(&engine->legs.leg[i]);
+}
+
+/* ---- finding ---- */
+
+struct leg *legs_by_sent_by(
+	struct engine *engine, enum transport transport, struct span host, uint16_t port)
+{
+	for (uint32_t i = 0; i < engine->legs.n; i++) {
+		struct leg *leg = &engine->legs.leg[i];
+		if (leg->state != LEG_CLOSED && leg->address.transport == transport &&
+			leg->port == (port ? port : 5060) &&
+			span_ieq(span_of(leg->host, leg->host_n), host))
+			return leg;
+	}
+	return NULL;
+}
+
+bool legs_is_self(struct engine *engine, const struct uri *uri, struct leg **found)
+{
+	enum transport transport;
+	struct addr addr;
+	bool literal = addr_parse_ip(uri->host, 0, &addr);
+	if (!uri_transport(uri, &transport))
+		return false;
+	uint16_t port = uri_port_or_default(uri);
+	for (uint32_t i = 0; i < engine->legs.n; i++) {
+		struct leg *leg = &engine->legs.leg[i];
+		if (leg->state == LEG_CLOSED ||
+			(transport && leg->address.transport != transport))
+			continue;
+		bool bound = literal && addr_port(&leg->address.bind) == port &&
+			     addr_same_ip(&leg->address.bind, &addr);
+		bool shown = leg->port == port && span_ieq(span_of(leg->host, leg->host_n), uri->host);
+		if (bound || shown) {
+			*found = leg;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool can_reach(const struct leg *leg, enum transport transport, const struct addr *peer)
+{
+	return leg->state != LEG_CLOSED && leg->address.transport == transport &&
+	       leg->address.bind.sa.sa_family == peer->sa.sa_family &&
+	       (!addr_is_loopback(&leg->address.bind) || addr_is_loopback(peer));
+}
+
+struct leg *legs_towards(
+	struct engine *engine, enum transport transport, const struct addr *peer, struct leg *preferred)
+{
+	static const enum transport any[] = {TRANSPORT_UDP, TRANSPORT_TCP};
+	for (unsigned t = 0; t < (transport ? 1 : 2); t++) {
+		enum transport wanted = transport ? transport : any[t];
+		if (preferred && can_reach(preferred, wanted, peer))
+			return preferred;
+		for (uint32_t i = 0; i < engine->legs.n; i++)
+			if (can_reach(&engine->legs.leg[i], wanted, peer))
+				return &engine->legs.leg[i];
+	}
+	return NULL;
+}

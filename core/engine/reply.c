@@ -1,0 +1,61 @@
+/* Answers that Viaduct itself gives (RFC 3261 8.2.6, statelessly: 8.2.7). */
+#include "engine/engine.h"
+
+/* To-tag: the same for a repeated request, so that a stateless answer is idempotent (RFC 3261 8.2.7). */
+static struct span to_tag(struct packet *packet, char out[16])
+{
+	struct msg *msg = &packet->msg;
+	struct siphash_state hash;
+	siphash_init(&hash, &packet->engine->key);
+	siphash_add(&hash, SPAN("to-tag"));
+	const struct via *via = msg_top_via(msg);
+	siphash_add(&hash, via ? via->branch : span_of(NULL, 0));
+	siphash_add(&hash, msg_value(msg, HDR_CALL_ID));
+	siphash_add(&hash, msg_value(msg, HDR_FROM));
+	uint64_t value = siphash_end(&hash);
+	for (int i = 0; i < 16; i++)
+		out[i] = "0123456789abcdef"[value >> (4 * i) & 15];
+	return span_of(out, 16);
+}
+
+/* The packet's own source; the port is that of the Via unless the client asked for rport (RFC 3581 4). Streams:
+ * the connection of the request. */
+static struct flow reply_flow(struct packet *packet)
+{
+	struct flow to = packet->from;
+	if (to.connection)
+		return to;
+	const struct via *via = msg_top_via(&packet->msg);
+	if (via && !via->has_rport)
+		addr_set_port(&to.peer, via->port ? via->port : 5060);
+	return to;
+}
+
+void packet_reply_full(struct packet *packet, const struct reply *reply)
+{
+	struct engine *engine = packet->engine;
+	if (!packet->msg.is_request || packet->msg.method_id == METHOD_ACK) {
+		packet->decision = DECISION_DROPPED;
+		return;
+	}
+	char tag[16];
+	struct reply tagged = *reply;
+	if (!tagged.to_tag.n)
+		tagged.to_tag = to_tag(packet, tag);
+	struct span out;
+	if (!write_reply(&packet->msg, &tagged, &out)) {
+		packet->decision = DECISION_DROPPED;
+		return;
+	}
+	struct flow to = reply_flow(packet);
+	packet->decision = DECISION_REPLIED;
+	packet->reply_code = reply->code;
+	engine->count[COUNT_replied]++;
+	engine_send(engine, &to, &(struct iovec){(void *)out.p, out.n}, 1);
+}
+
+void packet_reply(struct packet *packet, uint32_t code, struct span reason, struct span headers)
+{
+	packet_reply_full(
+		packet, &(struct reply){.code = code, .reason = reason, .headers = headers});
+}

@@ -1,0 +1,113 @@
+#include "engine/route.h"
+
+#include "engine/branch.h"
+
+enum { MAX_FORWARDS_DEFAULT = 70 };
+
+static void refuse(struct route *route, uint32_t code)
+{
+	route->code = code;
+}
+
+/* RFC 3261 16.3 (4) with RFC 5393: did this very request pass here before? */
+static bool is_loop(struct packet *packet, uint64_t loop_part)
+{
+	struct msg_values vias = msg_values(&packet->msg, HDR_VIA);
+	for (struct span value; msg_values_next(&vias, &value);) {
+		struct via via;
+		if (via_parse(value, &via) == 0 && branch_has_loop_part(via.branch, loop_part))
+			return true;
+	}
+	return false;
+}
+
+/* RFC 3261 16.3: what is checked before any routing. */
+static void check(struct packet *packet, struct route *route)
+{
+	struct msg *msg = &packet->msg;
+	int64_t hops = msg_max_forwards(msg);
+	if (hops == 0) {
+		route->too_many_hops = true;
+		return refuse(route, 483);
+	}
+	route->hops_left = hops < 0 ? MAX_FORWARDS_DEFAULT : hops - 1;
+	route->loop_part = branch_loop_part(packet);
+	if (is_loop(packet, route->loop_part)) {
+		route->loop = true;
+		return refuse(route, 482);
+	}
+	if (msg->method_id != METHOD_ACK && msg->method_id != METHOD_CANCEL &&
+		msg_find(msg, HDR_PROXY_REQUIRE, 0) >= 0)
+		refuse(route, 420);
+}
+
+static bool parse_route(struct span value, struct uri *uri)
+{
+	struct nameaddr nameaddr;
+	if (nameaddr_parse(value, &nameaddr))
+		return false;
+	*uri = nameaddr.uri;
+	return true;
+}
+
+static bool is_sip(const struct uri *uri)
+{
+	return uri->scheme == URI_SIP || uri->scheme == URI_SIPS;
+}
+
+/* RFC 3261 16.4: the Request-URI is what we put into Record-Route; a strict router did that. */
+static void undo_strict_router(struct packet *packet, struct route *route, struct uri *request_uri)
+{
+	struct leg *leg;
+	struct uri uri;
+	if (!is_sip(request_uri) || !uri_has_param(request_uri, SPAN("lr")) ||
+		!legs_is_self(packet->engine, request_uri, &leg))
+		return;
+	struct msg_values routes = msg_values(&packet->msg, HDR_ROUTE);
+	struct span last = {0};
+	for (struct span value; msg_values_next(&routes, &value);)
+		last = value;
+	if (!last.p || !parse_route(last, &uri))
+		return;
+	route->undo_strict = true;
+	route->request_uri = uri.text;
+	*request_uri = uri;
+}
+
+void route_request(struct packet *packet, struct route *route)
+{
+	struct msg *msg = &packet->msg;
+	*route = (struct route){.request_uri = msg->uri};
+	check(packet, route);
+	if (route->code)
+		return;
+	const struct uri *parsed = msg_ruri(msg);
+	if (!parsed)
+		return refuse(route, 400);
+	struct uri request_uri = *parsed;
+	undo_strict_router(packet, route, &request_uri);
+
+	uint32_t n_routes = 0, index = 0;
+	struct msg_values routes = msg_values(msg, HDR_ROUTE);
+	for (struct span value; msg_values_next(&routes, &value);)
+		n_routes++;
+	if (route->undo_strict)
+		n_routes--;
+	routes = msg_values(msg, HDR_ROUTE);
+	for (struct span value; index < n_routes && msg_values_next(&routes, &value); index++) {
+		struct leg *leg;
+		if (!parse_route(value, &route->next_hop))
+			return refuse(route, 400);
+		if (!is_sip(&route->next_hop))
+			return refuse(route, 416);
+		if (!legs_is_self(packet->engine, &route->next_hop, &leg)) {
+			route->strict_next = !uri_has_param(&route->next_hop, SPAN("lr"));
+			return;
+		}
+		route->own_routes++;
+		route->leg = leg;
+	}
+	if (!is_sip(&request_uri))
+		return refuse(route, 416);
+	route->next_hop = request_uri;
+}
