@@ -25,9 +25,12 @@ enum {
 
 struct hdr {
 	const char *line; /* whole header: name, colon, value, folds, line end */
+	const char *unfolded; /* the value without folds, made on first use; NULL until then */
 	uint32_t line_n;
-	uint32_t value_at, value_n; /* trimmed value, relative to line; folds inside it are kept */
+	uint32_t value_n;  /* of the trimmed value; folds inside it are kept */
+	uint16_t value_at; /* relative to line */
 	uint16_t name_n;
+	uint16_t unfolded_n;
 	bool folded;
 };
 
@@ -51,6 +54,7 @@ struct msg {
 	struct span start_line;   /* with its line end */
 	struct span blank;        /* the line end that closes the header section */
 	struct span body;
+	uint32_t head_n;          /* length of all that stands before the body, edits included */
 	uint16_t n_headers;
 	uint8_t id[MSG_HEADERS_MAX]; /* enum hdr_id of headers[i] */
 	struct hdr headers[MSG_HEADERS_MAX];

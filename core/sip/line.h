@@ -1,0 +1,62 @@
+/* Line ends, folds and control bytes of a header section (RFC 3261 7.3.1, 25.1).
+ *
+ * The parser, the framer, the edits and the replies all take their reading from here: a line ends
+ * with CRLF or a bare LF; a following SP or HTAB continues it; every other control byte is an error
+ * unless it is escaped in a quoted string. Two readings of one message are how headers get
+ * smuggled. */
+#pragma once
+
+#include "base/span.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+static inline bool char_is_control(char c)
+{
+	return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+static inline bool char_is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* The first control byte other than HTAB, line ends included; `end` when there is none. */
+static inline const char *control_find(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	const __m128i last = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'),
+		      del = _mm_set1_epi8(0x7f);
+	for (; end - p >= 16; p += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)p);
+		__m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, last), v);
+		__m128i any = _mm_or_si128(
+			_mm_andnot_si128(_mm_cmpeq_epi8(v, tab), low), _mm_cmpeq_epi8(v, del));
+		int mask = _mm_movemask_epi8(any);
+		if (mask)
+			return p + __builtin_ctz((unsigned)mask);
+	}
+#endif
+	while (p < end && !char_is_control(*p))
+		p++;
+	return p;
+}
+
+/* Length of the line end at `p`: 2, 1, or 0 when none stands there. */
+static inline uint32_t line_end_at(const char *p, const char *end)
+{
+	if (p < end && *p == '\n')
+		return 1;
+	return end - p >= 2 && p[0] == '\r' && p[1] == '\n' ? 2 : 0;
+}
+
+/* No control bytes but HTAB, folds, and what a backslash escapes in a quoted string. */
+bool text_is_clean(struct span text);
+
+/* What a header that somebody wants to write may hold: clean, and no CR, LF or NUL at all. */
+bool text_is_writable(struct span text);
+
+/* Whether a first line (without its end) belongs to SIP: a status line, a request line of any SIP
+ * version, or at least one for a sip: or sips: URI. HTTP, RTSP, STUN and RTP are not. */
+bool line_is_sip(struct span line);

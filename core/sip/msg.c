@@ -1,0 +1,477 @@
+#include "sip/msg.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "sip/line.h"
+
+#define VERSION_TEXT "SIP/2.0"
+
+void msg_init(struct msg *msg)
+{
+	msg->kept = NULL;
+	msg->n_headers = 0;
+	arena_init(&msg->arena, msg->arena_first, sizeof msg->arena_first);
+}
+
+void msg_fini(struct msg *msg)
+{
+	free(msg->kept);
+	arena_reset(&msg->arena);
+	msg->kept = NULL;
+	msg->n_headers = 0;
+}
+
+/* The first reason stands; indexing goes on, because an answer needs the headers behind the error
+ * too. */
+static void refuse(struct msg_error *error, uint32_t code, const char *reason)
+{
+	if (!error->reason)
+		*error = (struct msg_error){code, reason};
+}
+
+/* SIP-Version is compared without regard to case (RFC 3261 7.1). */
+static bool is_version(struct span text)
+{
+	return span_ieq(text, SPAN(VERSION_TEXT));
+}
+
+/* Status-Line = SIP-Version SP Status-Code SP Reason-Phrase. Nobody answers a response, so every
+ * error has code 0. */
+static void parse_status_line(struct msg *msg, struct span line, struct msg_error *error)
+{
+	const uint32_t version_n = sizeof VERSION_TEXT - 1;
+	struct span rest = span_from(line, version_n);
+	msg->is_request = false;
+	if (line.n < version_n || !is_version(span_of(line.p, version_n)) || rest.n < 4 ||
+		rest.p[0] != ' ' || !span_u32(span_of(rest.p + 1, 3), &msg->code) ||
+		msg->code < 100 || msg->code > 699) {
+		refuse(error, 0, "Bad Status Line");
+		return;
+	}
+	rest = span_from(rest, 4);
+	if (rest.n && rest.p[0] != ' ')
+		refuse(error, 0, "Bad Status Code");
+	msg->reason = span_from(rest, 1);
+}
+
+/* Why a line that does not read "Method SP Request-URI SP SIP/2.0" is refused. */
+static void refuse_request_line(struct span line, struct msg_error *error)
+{
+	if (!line_is_sip(line)) {
+		refuse(error, 0, "Not SIP");
+		return;
+	}
+	struct span trimmed = span_trim(line);
+	const char *last = memrchr(trimmed.p, ' ', trimmed.n);
+	struct span version = last ? span_between(last + 1, span_end(trimmed)) : trimmed;
+	if (version.n > 4 && span_ieq(span_of(version.p, 4), SPAN("SIP/")) && !is_version(version))
+		refuse(error, 505, "Version Not Supported");
+	else
+		refuse(error, 400, "Bad Request Line");
+}
+
+/* Request-Line = Method SP Request-URI SP SIP-Version, with exactly these spaces: RFC 4475 3.1.2.8
+ * to 3.1.2.10. */
+static void parse_request_line(struct msg *msg, struct span line, struct msg_error *error)
+{
+	msg->is_request = true;
+	const char *first = span_find(line, ' ');
+	const char *last = first ? memrchr(first, ' ', (size_t)(span_end(line) - first)) : NULL;
+	if (!first || !is_version(span_between(last + 1, span_end(line)))) {
+		refuse_request_line(line, error);
+		return;
+	}
+	msg->method = span_between(line.p, first);
+	msg->method_id = method_id_of(msg->method);
+	msg->uri = last > first ? span_between(first + 1, last) : span_of(last, 0);
+	if (!msg->method_id && !span_is_token(msg->method))
+		refuse(error, 400, "Bad Method");
+	else if (msg->method.n > MSG_METHOD_MAX)
+		refuse(error, 501, "Method Too Long");
+	else if (!msg->uri.n || span_find(msg->uri, ' ') || span_find(msg->uri, '\t'))
+		refuse(error, 400, "Bad Request-URI");
+	else if (msg->uri.n > URI_LENGTH_MAX)
+		refuse(error, 414, "Request-URI Too Long");
+}
+
+/* A line from `at` on, with its folds when `folds` is set. */
+struct line {
+	const char *end;  /* where its line end begins */
+	const char *next; /* behind the line end */
+	bool folded;
+	bool has_controls;
+};
+
+/* False when the line does not end before `limit`; line->end is `limit` then. */
+static inline bool line_scan(const char *at, const char *limit, bool folds, struct line *line)
+{
+	line->folded = line->has_controls = false;
+	for (const char *p = at;;) {
+		p = control_find(p, limit);
+		if (p == limit) {
+			line->end = line->next = limit;
+			return false;
+		}
+		uint32_t n = line_end_at(p, limit);
+		if (!n) {
+			line->has_controls = true;
+			p++;
+		} else if (folds && p + n < limit && char_is_blank(p[n])) {
+			line->folded = true;
+			p += n + 1;
+		} else {
+			line->end = p;
+			line->next = p + n;
+			return true;
+		}
+	}
+}
+
+/* Parses the first line. NULL when this is no SIP, or nothing follows that line. */
+static const char *index_start_line(struct msg *msg, const char *limit, struct msg_error *error)
+{
+	const char *at = msg->raw.p;
+	struct line line;
+	bool ends = line_scan(at, limit, false, &line);
+	struct span text = span_between(at, line.end);
+	msg->start_line = span_between(at, line.next);
+	if (text.n >= 4 && span_ieq(span_of(at, 4), SPAN("SIP/")))
+		parse_status_line(msg, text, error);
+	else
+		parse_request_line(msg, text, error);
+	if (error->reason && error->code == 0)
+		return NULL;
+	if (line.has_controls)
+		refuse(error, 400, "Control Byte In Request Line");
+	if (!ends) {
+		refuse(error, 400, "Header Section Not Closed");
+		return NULL;
+	}
+	return line.next;
+}
+
+static inline const char *colon_find(const char *at, const char *end)
+{
+#ifdef __SSE2__
+	if (end - at >= 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)at);
+		int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(':')));
+		if (mask)
+			return at + __builtin_ctz((unsigned)mask);
+	}
+#endif
+	return memchr(at, ':', (size_t)(end - at));
+}
+
+/* message-header of RFC 3261 25.1: a token, blanks, ":", the value. What is no header is not
+ * indexed. */
+static void index_header(
+	struct msg *msg, const char *at, const struct line *line, struct msg_error *error)
+{
+	const char *colon = colon_find(at, line->end);
+	const char *name_end = colon ? colon : at;
+	while (name_end > at && char_is_blank(name_end[-1]))
+		name_end--;
+	struct span name = span_between(at, name_end);
+	if (!name.n || name.n > MSG_NAME_MAX) {
+		refuse(error, 400, "Bad Header Name");
+		return;
+	}
+	enum hdr_id id = hdr_id_of(name);
+	if (id == HDR_OTHER && !span_is_token(name)) {
+		refuse(error, 400, "Bad Header Name");
+		return;
+	}
+	if (line->next - at > MSG_HEADER_LENGTH_MAX) {
+		refuse(error, 400, "Header Too Long");
+		return;
+	}
+	struct span value = span_trim(span_between(colon + 1, line->end));
+	if (line->has_controls && !text_is_clean(value))
+		refuse(error, 400, "Control Byte In Header");
+	msg->id[msg->n_headers] = (uint8_t)id;
+	msg->headers[msg->n_headers++] = (struct hdr){
+		.line = at,
+		.line_n = (uint32_t)(line->next - at),
+		.value_at = (uint16_t)(value.p - at),
+		.value_n = value.n,
+		.name_n = (uint16_t)name.n,
+		.folded = line->folded,
+	};
+}
+
+/* Where the body begins, or NULL when the section is not closed. */
+static const char *index_headers(
+	struct msg *msg, const char *at, const char *limit, struct msg_error *error)
+{
+	while (at < limit) {
+		uint32_t blank = line_end_at(at, limit);
+		if (blank) {
+			msg->blank = span_of(at, blank);
+			return at + blank;
+		}
+		if (msg->n_headers == MSG_HEADERS_MAX) {
+			refuse(error, 400, "Too Many Headers");
+			return NULL;
+		}
+		struct line line;
+		if (!line_scan(at, limit, true, &line))
+			break;
+		index_header(msg, at, &line, error);
+		at = line.next;
+	}
+	if (limit < span_end(msg->raw))
+		refuse(error, 513, "Header Section Too Long");
+	else
+		refuse(error, 400, "Header Section Not Closed");
+	return NULL;
+}
+
+/* RFC 3261 18.3: on datagrams a shorter Content-Length cuts, a longer one is an error. */
+static void cut_body(struct msg *msg, const char *at, struct msg_error *error)
+{
+	struct span rest = span_between(at, span_end(msg->raw));
+	uint32_t length = rest.n;
+	bool found = false;
+	for (int i = msg_find(msg, HDR_CONTENT_LENGTH, 0); i >= 0;
+		i = msg_find(msg, HDR_CONTENT_LENGTH, i + 1)) {
+		uint32_t value;
+		if (!span_u32(hdr_value(&msg->headers[i]), &value)) {
+			refuse(error, 400, "Bad Content-Length");
+			return;
+		}
+		if (found && value != length) {
+			refuse(error, 400, "Conflicting Content-Length");
+			return;
+		}
+		found = true;
+		length = value;
+	}
+	if (length > rest.n) {
+		refuse(error, 400, "Content-Length Beyond Message");
+		return;
+	}
+	msg->body = span_of(at, length);
+	msg->raw = span_between(msg->raw.p, at + length);
+}
+
+static void views_forget(struct msg *msg)
+{
+	msg->ruri_view = msg->via_view = msg->from_view = msg->to_view = msg->cseq_view =
+		VIEW_UNKNOWN;
+}
+
+int msg_parse(struct msg *msg, struct span bytes, struct msg_error *error)
+{
+	uint32_t n;
+	while ((n = line_end_at(bytes.p, span_end(bytes))) > 0) /* RFC 3261 7.5 */
+		bytes = span_from(bytes, n);
+	msg->raw = bytes;
+	msg->is_request = msg->edited = false;
+	msg->method_id = METHOD_OTHER;
+	msg->code = 0;
+	msg->method = msg->uri = msg->reason = msg->start_line = span_of(bytes.p, 0);
+	msg->blank = msg->body = span_from(bytes, bytes.n);
+	msg->n_headers = 0;
+	views_forget(msg);
+	*error = (struct msg_error){0, NULL};
+	if (!bytes.n) {
+		refuse(error, 0, "Empty");
+		return -1;
+	}
+	const char *limit =
+		bytes.p + (bytes.n < MSG_HEADER_SECTION_MAX ? bytes.n : MSG_HEADER_SECTION_MAX);
+	const char *at = index_start_line(msg, limit, error);
+	if (at)
+		at = index_headers(msg, at, limit, error);
+	if (at) {
+		msg->head_n = (uint32_t)(at - bytes.p);
+		cut_body(msg, at, error);
+		if (msg->raw.n > MSG_SIZE_MAX)
+			refuse(error, 513, "Message Too Large");
+	}
+	if (!error->reason)
+		return 0;
+	if (!msg->is_request)
+		error->code = 0;
+	return -1;
+}
+
+static void rebase(struct span raw, const char *to, const char **p, uint32_t n)
+{
+	uintptr_t at = (uintptr_t)*p, begin = (uintptr_t)raw.p;
+	if (at >= begin && at + n <= begin + raw.n)
+		*p = to + (at - begin);
+}
+
+void msg_keep(struct msg *msg)
+{
+	if (msg->kept)
+		return;
+	struct span raw = msg->raw;
+	char *to = must_alloc(raw.n ? raw.n : 1);
+	memcpy(to, raw.p, raw.n);
+	struct span *spans[] = {
+		&msg->method, &msg->uri, &msg->reason, &msg->start_line, &msg->blank, &msg->body};
+	for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++)
+		rebase(raw, to, &spans[i]->p, spans[i]->n);
+	for (int i = 0; i < msg->n_headers; i++)
+		rebase(raw, to, &msg->headers[i].line, msg->headers[i].line_n);
+	views_forget(msg);
+	msg->raw = span_of(to, raw.n);
+	msg->kept = to;
+}
+
+int msg_find_name(const struct msg *msg, struct span name, int from)
+{
+	enum hdr_id id = hdr_id_of(name);
+	int i = msg_find(msg, id, from);
+	while (id == HDR_OTHER && i >= 0 && !span_ieq(hdr_name_text(&msg->headers[i]), name))
+		i = msg_find(msg, id, i + 1);
+	return i;
+}
+
+struct span msg_unfolded(struct msg *msg, int i)
+{
+	struct hdr *hdr = &msg->headers[i];
+	struct span value = hdr_value(hdr);
+	if (!hdr->folded)
+		return value;
+	if (!hdr->unfolded) {
+		char *text = arena_alloc(&msg->arena, value.n);
+		uint32_t n = 0;
+		for (uint32_t at = 0; at < value.n; at++) {
+			if (value.p[at] != '\r' && value.p[at] != '\n') {
+				text[n++] = value.p[at];
+				continue;
+			}
+			while (n && char_is_blank(text[n - 1]))
+				n--;
+			while (at + 1 < value.n &&
+				(char_is_blank(value.p[at + 1]) || value.p[at + 1] == '\r' ||
+					value.p[at + 1] == '\n'))
+				at++;
+			text[n++] = ' ';
+		}
+		hdr->unfolded = text;
+		hdr->unfolded_n = (uint16_t)n;
+	}
+	return span_of(hdr->unfolded, hdr->unfolded_n);
+}
+
+struct span msg_value(struct msg *msg, enum hdr_id id)
+{
+	int i = msg_find(msg, id, 0);
+	return i < 0 ? span_of(NULL, 0) : msg_unfolded(msg, i);
+}
+
+struct msg_values msg_values(struct msg *msg, enum hdr_id id)
+{
+	return (struct msg_values){.msg = msg, .id = id, .header = -1};
+}
+
+bool msg_values_next(struct msg_values *values, struct span *value)
+{
+	while (!values->rest.n || !list_next(&values->rest, value)) {
+		int i = msg_find(values->msg, values->id, values->next);
+		if (i < 0)
+			return false;
+		values->header = i;
+		values->next = i + 1;
+		values->rest = msg_unfolded(values->msg, i);
+		if (hdr_kind_of(values->id) != HDR_KIND_LIST || !span_find(values->rest, ',')) {
+			*value = values->rest;
+			values->rest = span_of(NULL, 0);
+			if (value->n || hdr_kind_of(values->id) != HDR_KIND_LIST)
+				return true;
+		}
+	}
+	return true;
+}
+
+const struct uri *msg_ruri(struct msg *msg)
+{
+	if (msg->ruri_view == VIEW_UNKNOWN) {
+		if (!msg->is_request)
+			msg->ruri_view = VIEW_ABSENT;
+		else
+			msg->ruri_view = uri_parse(msg->uri, &msg->ruri) == 0 ? VIEW_OK : VIEW_BAD;
+	}
+	return msg->ruri_view == VIEW_OK ? &msg->ruri : NULL;
+}
+
+const struct via *msg_top_via(struct msg *msg)
+{
+	if (msg->via_view == VIEW_UNKNOWN) {
+		struct span value = msg_value(msg, HDR_VIA);
+		if (!value.p) {
+			msg->via_view = VIEW_ABSENT;
+			return NULL;
+		}
+		struct span rest = value;
+		if (span_find(value, ',') && !list_next(&rest, &value))
+			value = span_of(NULL, 0);
+		msg->via_view = via_parse(value, &msg->via) == 0 ? VIEW_OK : VIEW_BAD;
+	}
+	return msg->via_view == VIEW_OK ? &msg->via : NULL;
+}
+
+static const struct nameaddr *nameaddr_view(
+	struct msg *msg, enum hdr_id id, uint8_t *view, struct nameaddr *nameaddr)
+{
+	if (*view == VIEW_UNKNOWN) {
+		struct span value = msg_value(msg, id);
+		if (!value.p)
+			*view = VIEW_ABSENT;
+		else
+			*view = nameaddr_parse(value, nameaddr) == 0 ? VIEW_OK : VIEW_BAD;
+	}
+	return *view == VIEW_OK ? nameaddr : NULL;
+}
+
+const struct nameaddr *msg_from(struct msg *msg)
+{
+	return nameaddr_view(msg, HDR_FROM, &msg->from_view, &msg->from);
+}
+
+const struct nameaddr *msg_to(struct msg *msg)
+{
+	return nameaddr_view(msg, HDR_TO, &msg->to_view, &msg->to);
+}
+
+/* CSeq = 1*DIGIT LWS Method; the number is less than 2^31 (RFC 3261 8.1.1.5). */
+static bool cseq_parse(struct span value, struct cseq *cseq)
+{
+	uint32_t n = 0;
+	while (n < value.n && char_is(value.p[n], CHAR_DIGIT))
+		n++;
+	if (!span_u32(span_of(value.p, n), &cseq->number) || cseq->number > INT32_MAX)
+		return false;
+	cseq->method = span_trim(span_from(value, n));
+	if (n == value.n || !char_is_blank(value.p[n]) || cseq->method.n > MSG_METHOD_MAX)
+		return false;
+	cseq->method_id = method_id_of(cseq->method);
+	return cseq->method_id || span_is_token(cseq->method);
+}
+
+const struct cseq *msg_cseq(struct msg *msg)
+{
+	if (msg->cseq_view == VIEW_UNKNOWN) {
+		struct span value = msg_value(msg, HDR_CSEQ);
+		if (!value.p)
+			msg->cseq_view = VIEW_ABSENT;
+		else
+			msg->cseq_view = cseq_parse(value, &msg->cseq) ? VIEW_OK : VIEW_BAD;
+	}
+	return msg->cseq_view == VIEW_OK ? &msg->cseq : NULL;
+}
+
+int64_t msg_max_forwards(struct msg *msg)
+{
+	struct span value = msg_value(msg, HDR_MAX_FORWARDS);
+	uint32_t hops;
+	if (!value.p)
+		return -1;
+	return span_u32(value, &hops) && hops <= INT32_MAX ? (int64_t)hops : -2;
+}

@@ -1,0 +1,181 @@
+/* What a message must hold before a proxy or registrar acts on it (RFC 3261 8.1.1, 16.3 step 1). */
+#include "sip/line.h"
+#include "sip/msg.h"
+
+/* Each check returns NULL, or the reason phrase that says what is wrong. */
+
+/* callid = word [ "@" word ]. It is only ever compared, so all printable text passes but what would
+ * break apart the headers that carry one as a value (Replaces, In-Reply-To). */
+static const char *check_call_id(struct span value)
+{
+	for (uint32_t i = 0; i < value.n; i++)
+		if (char_is_blank(value.p[i]) || value.p[i] == ',' || value.p[i] == ';')
+			return "Bad Call-ID";
+	return value.n ? NULL : "Bad Call-ID";
+}
+
+static const char *check_vias(struct msg *msg, int i, uint32_t *count)
+{
+	struct span rest = msg_unfolded(msg, i), value;
+	struct via via;
+	bool is_list = span_find(rest, ',') != NULL;
+	if (*count == 0) {
+		*count = 1;
+		if (!msg_top_via(msg))
+			return "Bad Via";
+		if (!is_list)
+			return NULL;
+		list_next(&rest, &value);
+	} else if (!is_list) {
+		++*count;
+		return *count > VIA_COUNT_MAX || via_parse(rest, &via) < 0 ? "Bad Via" : NULL;
+	}
+	while (list_next(&rest, &value)) {
+		if (++*count > VIA_COUNT_MAX)
+			return "Too Many Vias";
+		if (via_parse(value, &via) < 0)
+			return "Bad Via";
+	}
+	return NULL;
+}
+
+/* contact-param and route-param lists; "*" stands alone in a Contact (RFC 3261 20.10). */
+static const char *check_addresses(struct msg *msg, int i, const char *reason)
+{
+	struct span rest = msg_unfolded(msg, i), value;
+	struct nameaddr nameaddr;
+	if (!span_find(rest, ',')) {
+		if (msg->id[i] == HDR_CONTACT && (!rest.n || span_eq(rest, SPAN("*"))))
+			return NULL;
+		return nameaddr_parse(rest, &nameaddr) < 0 ? reason : NULL;
+	}
+	while (list_next(&rest, &value))
+		if (nameaddr_parse(value, &nameaddr) < 0)
+			return reason;
+	return NULL;
+}
+
+/* delta-seconds and the like. Numbers beyond 32 bits pass here: whoever uses one clamps it (RFC
+ * 4475 3.1.2.4). */
+static const char *check_number(struct span value, const char *reason)
+{
+	return span_is(value, CHAR_DIGIT) ? NULL : reason;
+}
+
+static const char *check_cseq(struct msg *msg)
+{
+	const struct cseq *cseq = msg_cseq(msg);
+	if (!cseq)
+		return "Bad CSeq";
+	if (!msg->is_request)
+		msg->method_id = cseq->method_id;
+	else if (!span_eq(cseq->method, msg->method))
+		return "CSeq Method Mismatch";
+	return NULL;
+}
+
+/* What only requests are held to: a response is dropped when it is refused, and nobody hangs a call
+ * for its Contact. */
+static const char *check_request_header(struct msg *msg, int i)
+{
+	switch ((enum hdr_id)msg->id[i]) {
+	case HDR_CONTACT:
+		return check_addresses(msg, i, "Bad Contact");
+	case HDR_ROUTE:
+		return check_addresses(msg, i, "Bad Route");
+	case HDR_RECORD_ROUTE:
+		return check_addresses(msg, i, "Bad Record-Route");
+	case HDR_MAX_FORWARDS:
+		return msg_max_forwards(msg) < 0 ? "Bad Max-Forwards" : NULL;
+	case HDR_EXPIRES:
+		return check_number(msg_unfolded(msg, i), "Bad Expires");
+	case HDR_MIN_EXPIRES:
+		return check_number(msg_unfolded(msg, i), "Bad Min-Expires");
+	case HDR_MAX_BREADTH:
+		return check_number(msg_unfolded(msg, i), "Bad Max-Breadth");
+	default:
+		return NULL;
+	}
+}
+
+static const char *check_header(struct msg *msg, int i, uint32_t *vias)
+{
+	switch ((enum hdr_id)msg->id[i]) {
+	case HDR_VIA:
+		return check_vias(msg, i, vias);
+	case HDR_FROM:
+		return msg_from(msg) ? NULL : "Bad From";
+	case HDR_TO:
+		return msg_to(msg) ? NULL : "Bad To";
+	case HDR_CALL_ID:
+		return check_call_id(msg_unfolded(msg, i));
+	case HDR_CSEQ:
+		return check_cseq(msg);
+	default:
+		return msg->is_request ? check_request_header(msg, i) : NULL;
+	}
+}
+
+/* Equal repetitions are harmless and common; different ones would let two hops see two messages. */
+static const char *check_repeated(struct msg *msg, int first, int i)
+{
+	if (hdr_kind_of(msg->id[i]) != HDR_KIND_ONE)
+		return NULL;
+	return span_eq(msg_unfolded(msg, first), msg_unfolded(msg, i)) ? NULL
+								       : "Conflicting Headers";
+}
+
+/* RFC 3261 8.1.1; Max-Forwards may be missing (RFC 2543 had none). */
+static const char *check_presence(const uint16_t *seen)
+{
+	if (!seen[HDR_VIA])
+		return "Missing Via";
+	if (!seen[HDR_FROM])
+		return "Missing From";
+	if (!seen[HDR_TO])
+		return "Missing To";
+	if (!seen[HDR_CALL_ID])
+		return "Missing Call-ID";
+	return seen[HDR_CSEQ] ? NULL : "Missing CSeq";
+}
+
+static const char *check_headers(struct msg *msg)
+{
+	uint16_t seen[HDR_COUNT] = {0}; /* index of the first header of that id, plus 1 */
+	uint32_t vias = 0;
+	for (int i = 0; i < msg->n_headers; i++) {
+		enum hdr_id id = msg->id[i];
+		if (id == HDR_OTHER)
+			continue;
+		const char *reason = check_header(msg, i, &vias);
+		if (!reason && seen[id])
+			reason = check_repeated(msg, seen[id] - 1, i);
+		if (reason)
+			return reason;
+		if (!seen[id])
+			seen[id] = (uint16_t)(i + 1);
+	}
+	return check_presence(seen);
+}
+
+/* A sip or sips Request-URI has no headers part (RFC 3261 19.1.1); what other schemes mean is not
+ * ours to say. */
+static const char *check_request_uri(struct msg *msg)
+{
+	const struct uri *uri = msg_ruri(msg);
+	if (!uri || ((uri->scheme == URI_SIP || uri->scheme == URI_SIPS) &&
+			    span_find(uri->text, '?') && uri->headers.n))
+		return "Bad Request-URI";
+	return NULL;
+}
+
+int msg_check(struct msg *msg, struct msg_error *error)
+{
+	const char *reason = msg->is_request ? check_request_uri(msg) : NULL;
+	if (!reason)
+		reason = check_headers(msg);
+	if (!reason)
+		return 0;
+	*error = (struct msg_error){msg->is_request ? 400 : 0, reason};
+	return -1;
+}
