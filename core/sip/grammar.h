@@ -9,15 +9,27 @@ enum {
 	CHAR_TOKEN = 1,   /* token (also methods, parameter names, header names) */
 	CHAR_HOST = 2,    /* letters, digits, '-', '.', '_' */
 	CHAR_WORD = 4,    /* word, as in Call-ID */
-	CHAR_USER = 8,    /* user part of a SIP URI, '%' included */
+	CHAR_USER = 8,    /* user part of a SIP URI, '%' included; also '#' as in *21# (RFC 3966 3) */
 	CHAR_PARAM = 16,  /* URI parameters, '%' included */
 	CHAR_HEX = 32,
 	CHAR_DIGIT = 64,
+	CHAR_VALUE = 128, /* unquoted parameter values: all that ends neither the parameter nor the header value */
 };
 
 static inline bool char_is(char c, unsigned class)
 {
 	return char_class[(unsigned char)c] & class;
+}
+/* White space wherever LWS is allowed; a fold is CRLF and SP or HTAB, so its parts count. */
+static inline bool char_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+static inline const char *space_skip(const char *p, const char *end)
+{
+	while (p < end && char_is_space(*p))
+		p++;
+	return p;
 }
 /* Non-empty and all of `class`. */
 bool span_is(struct span s, unsigned class);
@@ -32,14 +44,20 @@ uint32_t quoted_length(struct span s);
 /* Undoes the escapes of a quoted string without its quotes; writes at most s.n bytes, returns how many. */
 uint32_t quoted_unescape(struct span s, char *out);
 
+/* Of the host (name, IPv4 or [IPv6]) that `s` begins with; 0 when it begins with none. */
+uint32_t host_length(struct span s);
+/* Digits only, 1 to 65535: port 0 can be neither sent to nor told from "none given". */
+bool port_read(struct span digits, uint16_t *port);
+
 /* Cuts the first comma-separated value off `*rest` (trimmed into `*value`); commas inside quotes, <> and
- * (comments) do not separate. False when nothing is left. Empty values between commas are returned as
- * empty spans: the caller says whether its rule allows them. */
+ * (comments) do not separate; a comment follows white space. False when nothing is left. Each stray comma gives
+ * an empty value, a trailing one too: the caller says whether its rule allows them. */
 bool list_next(struct span *rest, struct span *value);
 
 /* ;name=value parameters. `*rest` starts at the first ';' (or is empty). Steps to the next one: name and value
- * trimmed, quotes of the value kept. A parameter without '=' has value.p == NULL.
- * Returns 1, 0 at the end, negative at a syntax error (bad name, unbalanced quote). */
+ * trimmed, quotes of the value kept. A parameter without '=' has value.p == NULL, one with nothing behind its
+ * '=' an empty value (seen in the field).
+ * Returns 1, 0 at the end, negative at a syntax error (no name, a stray ';', unbalanced quote). */
 struct param {
 	struct span name, value;
 	struct span whole; /* from its ';' to before the next one */

@@ -4,7 +4,10 @@
 #include "base/addr.h"
 #include "sip/grammar.h"
 
-enum { URI_LENGTH_MAX = 4096 };
+enum {
+	URI_LENGTH_MAX = 4096,
+	URI_PARAMS_MAX = 64, /* parameters, and as many headers: uri_eq compares each with each */
+};
 
 enum uri_scheme { URI_OTHER, URI_SIP, URI_SIPS, URI_TEL };
 
@@ -21,17 +24,20 @@ struct uri {
 	struct span headers;  /* after '?' */
 };
 
-/* 0, or -1 on a syntax error or beyond URI_LENGTH_MAX. Percent escapes must be two hex digits; white space,
+/* 0, or -1 on a syntax error or beyond URI_LENGTH_MAX or URI_PARAMS_MAX. Percent escapes must be two hex digits; white space,
  * control bytes and <> are refused. */
 int uri_parse(struct span text, struct uri *uri);
 /* A host as in hostport: name, IPv4 or [IPv6]. */
 bool host_is_valid(struct span host);
+/* The first parameter of that name, escapes and letter case aside; false when absent. The value is as written, p NULL
+ * when there is no '='. */
+bool uri_param(const struct uri *uri, struct span name, struct span *value);
+bool uri_has_param(const struct uri *uri, struct span name);
 /* ";transport=", default by scheme: NONE when nothing says (RFC 3263 4.1), TLS for sips. An unknown transport
  * gives false. */
 bool uri_transport(const struct uri *uri, enum transport *transport);
 /* Port given, or 5061 for sips and TLS, 5060 otherwise. */
 uint16_t uri_port_or_default(const struct uri *uri);
-bool uri_has_param(const struct uri *uri, struct span name);
 /* RFC 3261 19.1.4: escapes decoded where allowed, parameters and headers compared by its rules. */
 bool uri_eq(const struct uri *a, const struct uri *b);
 /* The address-of-record key of RFC 3261 10.3 step 5: scheme, user with unneeded escapes undone, lower-case

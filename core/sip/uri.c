@@ -1,0 +1,190 @@
+#include "sip/uri.h"
+
+bool host_is_valid(struct span host)
+{
+	return host.n && host_length(host) == host.n;
+}
+
+static inline bool is_escape(const char *p, const char *end)
+{
+	return end - p >= 3 && char_is(p[1], CHAR_HEX) && char_is(p[2], CHAR_HEX);
+}
+
+/* Behind what is of `class` with whole escapes only. */
+static inline const char *escaped_skip(const char *p, const char *end, unsigned class)
+{
+	while (p < end && char_is(*p, class) && (*p != '%' || is_escape(p, end)))
+		p++;
+	return p;
+}
+
+/* uri-parameters (RFC 3261 25.1) from the ';' at `p`: behind them, NULL when one has no name or
+ * there are too many.
+ * '=' in a value is tolerated, as in opaque=AbC==. */
+static const char *params_skip(const char *p, const char *end)
+{
+	unsigned n = 0;
+	while (p < end && *p == ';') {
+		const char *name = ++p;
+		p = escaped_skip(p, end, CHAR_PARAM);
+		if (p == name || ++n > URI_PARAMS_MAX)
+			return NULL;
+		while (p < end && *p == '=')
+			p = escaped_skip(p + 1, end, CHAR_PARAM);
+	}
+	return p;
+}
+
+/* headers = "?" hname "=" hvalue *( "&" ... ), without the '?'. */
+static bool headers_are_valid(struct span headers)
+{
+	const char *p = headers.p, *end = span_end(headers), *name = p;
+	unsigned n = 1;
+	bool named = false;
+	while (p < end) {
+		if (*p == '&') {
+			if (!named || ++n > URI_PARAMS_MAX)
+				return false;
+			named = false;
+			name = ++p;
+		} else if (*p == '=') {
+			if (p == name)
+				return false;
+			named = true;
+			p++;
+		} else if ((char_is(*p, CHAR_PARAM) || *p == '?') &&
+			   (*p != '%' || is_escape(p, end))) {
+			p++;
+		} else {
+			return false;
+		}
+	}
+	return named;
+}
+
+/* userinfo = user [ ":" password ], without the '@'. */
+static bool parse_userinfo(struct span info, struct uri *uri)
+{
+	const char *end = span_end(info);
+	const char *p = escaped_skip(info.p, end, CHAR_USER);
+	uri->user = span_between(info.p, p);
+	if (p < end && *p == ':') {
+		const char *password = p + 1;
+		p = escaped_skip(password, end, CHAR_USER);
+		uri->password = span_between(password, p);
+	}
+	return uri->user.n && p == end;
+}
+
+/* SIP-URI behind its scheme (RFC 3261 19.1.1). No part may hold an unescaped '@', so the first one
+ * ends userinfo and a second is an error: nobody can read another host out of this text than we do.
+ */
+static int parse_sip(struct span rest, struct uri *uri)
+{
+	const char *end = span_end(rest), *p = rest.p, *at = span_find(rest, '@');
+	if (at) {
+		if (!parse_userinfo(span_between(p, at), uri))
+			return -1;
+		p = at + 1;
+	}
+	uint32_t n = host_length(span_between(p, end));
+	if (!n)
+		return -1;
+	uri->host = span_of(p, n);
+	p += n;
+	if (p < end && *p == ':') {
+		const char *digits = ++p;
+		while (p < end && char_is(*p, CHAR_DIGIT))
+			p++;
+		if (!port_read(span_between(digits, p), &uri->port))
+			return -1;
+	}
+	if (p < end && *p == ';') {
+		const char *params = p;
+		p = params_skip(p, end);
+		if (!p)
+			return -1;
+		uri->params = span_between(params, p);
+	}
+	if (p < end && *p == '?') {
+		uri->headers = span_between(p + 1, end);
+		return headers_are_valid(uri->headers) ? 0 : -1;
+	}
+	return p == end ? 0 : -1;
+}
+
+static inline bool is_separator(char c)
+{
+	return c == '-' || c == '.' || c == '(' || c == ')';
+}
+
+/* telephone-uri behind its scheme (RFC 3966 3): digits of some kind and visual separators, then
+ * parameters. */
+static int parse_tel(struct span rest, struct uri *uri)
+{
+	const char *end = span_end(rest), *p = rest.p;
+	bool global = rest.n && *p == '+', any = false;
+	for (p += global; p < end; p++) {
+		bool digit = char_is(*p, global ? CHAR_DIGIT : CHAR_HEX) ||
+			     (!global && (*p == '*' || *p == '#'));
+		if (!digit && !is_separator(*p))
+			break;
+		any |= digit;
+	}
+	uri->user = span_between(rest.p, p);
+	if (p < end) {
+		uri->params = span_between(p, end);
+		p = params_skip(p, end);
+	}
+	return any && p == end ? 0 : -1;
+}
+
+/* absoluteURI is looked into no further: it only must not break out of where it is written. */
+static int parse_other(struct span rest, struct uri *uri)
+{
+	for (const char *p = rest.p, *end = span_end(rest); p < end; p++) {
+		bool ends_it = (unsigned char)*p <= ' ' || *p == 0x7f || *p == '<' || *p == '>' ||
+			       *p == '"';
+		if (ends_it || (*p == '%' && !is_escape(p, end)))
+			return -1;
+	}
+	uri->host = rest;
+	return rest.n ? 0 : -1;
+}
+
+/* scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ); its length, 0 when no ':' ends it. */
+static uint32_t scheme_length(struct span text)
+{
+	uint32_t n = 0;
+	while (n < text.n && (char_is(text.p[n], CHAR_HOST) || text.p[n] == '+') &&
+		text.p[n] != '_')
+		n++;
+	bool alpha = n && (text.p[0] | 0x20) >= 'a' && (text.p[0] | 0x20) <= 'z';
+	return alpha && n < text.n && text.p[n] == ':' ? n : 0;
+}
+
+int uri_parse(struct span text, struct uri *uri)
+{
+	memset(uri, 0, sizeof *uri);
+	if (!text.n || text.n > URI_LENGTH_MAX)
+		return -1;
+	uint32_t n = scheme_length(text);
+	if (!n)
+		return -1;
+	uri->text = text;
+	uri->scheme_name = span_of(text.p, n);
+	struct span rest = span_from(text, n + 1);
+	if (span_ieq(uri->scheme_name, SPAN("sip"))) {
+		uri->scheme = URI_SIP;
+		return parse_sip(rest, uri);
+	}
+	if (span_ieq(uri->scheme_name, SPAN("sips"))) {
+		uri->scheme = URI_SIPS;
+		return parse_sip(rest, uri);
+	}
+	if (span_ieq(uri->scheme_name, SPAN("tel"))) {
+		uri->scheme = URI_TEL;
+		return parse_tel(rest, uri);
+	}
+	return parse_other(rest, uri);
+}

@@ -1,0 +1,130 @@
+#include "sip/via.h"
+
+static const char *token_skip(const char *p, const char *end)
+{
+	while (p < end && char_is(*p, CHAR_TOKEN))
+		p++;
+	return p;
+}
+
+/* sent-protocol = protocol-name SLASH protocol-version SLASH transport, LWS around each SLASH.
+ * Behind it, or NULL. */
+static const char *take_protocol(const char *p, const char *end, struct via *via)
+{
+	const char *part = p;
+	if (end - p > 8 && memcmp(p, "SIP/2.0/", 8) == 0) {
+		part = p + 8;
+	} else {
+		for (int slashes = 0; slashes < 2; slashes++) {
+			p = token_skip(part, end);
+			if (p == part)
+				return NULL;
+			p = space_skip(p, end);
+			if (p == end || *p != '/')
+				return NULL;
+			part = space_skip(p + 1, end);
+		}
+	}
+	part = space_skip(part, end);
+	p = token_skip(part, end);
+	via->transport_text = span_between(part, p);
+	via->transport = transport_of(via->transport_text);
+	return p > part ? p : NULL;
+}
+
+/* sent-by = host [ COLON port ], with LWS around COLON. Behind it, or NULL. */
+static const char *take_sent_by(const char *p, const char *end, struct via *via)
+{
+	uint32_t n = host_length(span_between(p, end));
+	if (!n)
+		return NULL;
+	via->host = span_of(p, n);
+	const char *behind = p + n;
+	p = space_skip(behind, end);
+	if (p == end || *p != ':')
+		return p;
+	const char *digits = p = space_skip(p + 1, end);
+	while (p < end && char_is(*p, CHAR_DIGIT))
+		p++;
+	return port_read(span_between(digits, p), &via->port) ? space_skip(p, end) : NULL;
+}
+
+/* A parameter given twice could be read differently by whoever comes next (RFC 3261 7.3.1 forbids
+ * it). */
+static bool take_once(struct span *field, const struct param *param)
+{
+	if (field->p)
+		return false;
+	*field = param->value.p ? param->value : span_of(span_end(param->name), 0);
+	return true;
+}
+
+static bool take_param(struct via *via, const struct param *param)
+{
+	switch (param->name.n) {
+	case 5:
+		if (span_ieq(param->name, SPAN("rport"))) {
+			if (via->has_rport)
+				return false;
+			via->has_rport = true;
+			via->rport = param->value;
+			return true;
+		}
+		return !span_ieq(param->name, SPAN("maddr")) || take_once(&via->maddr, param);
+	case 6:
+		return !span_ieq(param->name, SPAN("branch")) || take_once(&via->branch, param);
+	case 8:
+		return !span_ieq(param->name, SPAN("received")) || take_once(&via->received, param);
+	default:
+		return true;
+	}
+}
+
+int via_parse(struct span value, struct via *via)
+{
+	memset(via, 0, sizeof *via);
+	struct span text = span_trim(value);
+	if (!text.n)
+		return -1;
+	via->text = text;
+	const char *end = span_end(text), *p = take_protocol(text.p, end, via);
+	if (!p || p == end || !char_is_space(*p))
+		return -1;
+	p = take_sent_by(space_skip(p, end), end, via);
+	if (!p)
+		return -1;
+	if (p == end)
+		return 0;
+	via->params = span_between(p, end);
+	struct span rest = via->params;
+	struct param param;
+	int found;
+	while ((found = param_next(&rest, &param)) > 0)
+		if (!take_param(via, &param))
+			return -1;
+	return found;
+}
+
+bool via_response_target(const struct via *via, struct addr *addr, struct span *name)
+{
+	*name = (struct span){NULL, 0};
+	memset(addr, 0, sizeof *addr);
+	bool reliable = transport_is_reliable(via->transport);
+	uint16_t port = via->port ? via->port : via->transport == TRANSPORT_TLS ? 5061 : 5060;
+	struct span host = via->host;
+	/* maddr and rport speak of datagrams: behind a closed connection is the sent-by port (RFC
+	 * 3261 18.2.2). */
+	if (via->maddr.p && !reliable) {
+		host = via->maddr;
+	} else if (via->received.p) {
+		host = via->received;
+		if (via->rport.n && !reliable && !port_read(via->rport, &port))
+			return false;
+	}
+	if (addr_parse_ip(host, port, addr))
+		return !addr_is_unroutable(addr);
+	memset(addr, 0, sizeof *addr);
+	if (host.p != via->received.p && host.n && host_length(host) == host.n)
+		*name = host;
+	return false;
+}
