@@ -49,14 +49,15 @@ struct bindings_limits {
 	uint32_t per_aor, total; /* 0: the default */
 };
 
-/* `limits` may be NULL. `key` should be random: whoever knows it can make the store slow. */
-struct bindings *bindings_new(const struct bindings_limits *limits, const struct siphash_key *key);
+/* `key` should be random: whoever knows it can make the store slow. `limits` may be NULL. */
+struct bindings *bindings_new(const struct siphash_key *key, const struct bindings_limits *limits);
 void bindings_free(struct bindings *store);
 
 /* Beforehand: is any text or value of this binding beyond a limit? NULL: none, else which, as a
  * sentence. */
 const char *bindings_check(const struct binding *binding);
-/* Beforehand: how many bindings may be added to this AOR now. */
+/* Beforehand: how many bindings may be added to this AOR now; each one removed first makes room for
+ * one more. */
 uint32_t bindings_room(const struct bindings *store, struct span aor, int64_t now);
 
 /* Adds; the caller has found no equal contact. `contact_key` is what bindings_has_contact shall
@@ -97,14 +98,13 @@ uint32_t bindings_remove_all(struct bindings *store, struct span aor, int64_t no
 bool bindings_has_contact(struct bindings *store, struct span contact_key, int64_t now);
 
 enum {
-	BINDINGS_SWEEP_MS = 60000, /* expired bindings are dropped within that, if called at least
-				      each second */
+	BINDINGS_SWEEP_MS = 60000, /* the time in which bindings_expire looks at everything once */
 	BINDINGS_SWEEP_BUCKETS =
-		20000, /* most that one call looks at; a bucket holds about one binding */
+		20000, /* but a call looks at no more; one holds about one binding */
 };
 
 /* Drops some of the expired bindings; call it about ten times a second. Returns how many. All other
- * calls treat expired bindings as absent, so this is about memory only. */
+ * calls treat expired bindings as absent, so this is about memory and the total limit only. */
 uint32_t bindings_expire(struct bindings *store, int64_t now);
 
 /* Stored, with expired ones that have not been dropped yet. */
