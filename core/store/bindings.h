@@ -97,11 +97,9 @@ uint32_t bindings_remove_all(struct bindings *store, struct span aor, int64_t no
 /* Is a live binding stored under this key? Drops expired ones that it meets. */
 bool bindings_has_contact(struct bindings *store, struct span contact_key, int64_t now);
 
-enum {
-	BINDINGS_SWEEP_MS = 60000, /* the time in which bindings_expire looks at everything once */
-	BINDINGS_SWEEP_BUCKETS =
-		20000, /* but a call looks at no more; one holds about one binding */
-};
+/* The time in which bindings_expire looks at everything once (twice when the tables shrink
+ * meanwhile), and the most buckets that a call looks at; one holds about one binding. */
+enum { BINDINGS_SWEEP_MS = 60000, BINDINGS_SWEEP_BUCKETS = 20000 };
 
 /* Drops some of the expired bindings; call it about ten times a second. Returns how many. All other
  * calls treat expired bindings as absent, so this is about memory and the total limit only. */

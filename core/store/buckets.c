@@ -75,10 +75,9 @@ void buckets_grow(struct buckets *buckets, uint32_t records)
 	*stay = *go = NULL;
 }
 
-void buckets_shrink(struct buckets *buckets, uint32_t records)
+/* Puts the records of the last bucket back to where they were split from. */
+static void merge_last(struct buckets *buckets)
 {
-	if (buckets->n == BUCKETS_MIN || records >= buckets->n / 2)
-		return;
 	uint32_t i = --buckets->n;
 	unsigned segment = segment_of(i);
 	struct record **end = buckets_at(buckets, i - (1U << top_bit(i)));
@@ -90,6 +89,13 @@ void buckets_shrink(struct buckets *buckets, uint32_t records)
 		free(buckets->segments[segment]);
 		buckets->segments[segment] = NULL;
 	}
+}
+
+void buckets_shrink(struct buckets *buckets, uint32_t records)
+{
+	/* Two for each record that went keep up with them. */
+	for (int i = 0; i < 2 && buckets->n > BUCKETS_MIN && records < buckets->n / 2; i++)
+		merge_last(buckets);
 }
 
 size_t buckets_bytes(const struct buckets *buckets)

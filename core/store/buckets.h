@@ -18,7 +18,8 @@ struct buckets {
 
 void buckets_init(struct buckets *buckets, enum record_index index);
 void buckets_fini(struct buckets *buckets);
-/* One bucket more or less, as `records` wants it. */
+/* To be called for each record that came or went: one bucket more, or up to two less, as their
+ * number wants it. */
 void buckets_grow(struct buckets *buckets, uint32_t records);
 void buckets_shrink(struct buckets *buckets, uint32_t records);
 size_t buckets_bytes(const struct buckets *buckets);
