@@ -187,9 +187,10 @@ static void index_header(
 		refuse(error, 400, "Header Too Long");
 		return;
 	}
-	struct span value = span_trim(span_between(colon + 1, line->end));
-	if (line->has_controls && !text_is_clean(value))
+	struct span text = span_between(colon + 1, line->end);
+	if (line->has_controls && !text_is_clean(text))
 		refuse(error, 400, "Control Byte In Header");
+	struct span value = span_trim(text);
 	msg->id[msg->n_headers] = (uint8_t)id;
 	msg->headers[msg->n_headers++] = (struct hdr){
 		.line = at,
