@@ -78,33 +78,26 @@ uint32_t quoted_unescape(struct span s, char *out)
 	return n;
 }
 
-/* hostname of RFC 3261 25.1, with '_' and digits first in the last label as RFC 1123 and the field
- * have it. What ends in a number is an IPv4 address or nothing. */
+/* hostname of RFC 3261 25.1, but '_' and labels of digits pass as in the field (RFC 1123 2.1).
+ * Digits with dots are an IPv4 address or nothing. */
 static uint32_t hostname_length(struct span s)
 {
 	char last = '.';
-	bool number = false, label_is_number = true;
+	bool dotted = false, numeric = true;
 	uint32_t n = 0;
 	for (; n < s.n && char_is(s.p[n], CHAR_HOST); n++) {
 		char c = s.p[n];
-		if (c == '.') {
-			if (last == '.' || last == '-')
-				return 0;
-			number = label_is_number;
-			label_is_number = true;
-		} else {
-			if (c == '-' && last == '.')
-				return 0;
-			label_is_number = label_is_number && c <= '9' && c >= '0';
-		}
+		bool dot = c == '.';
+		if (last == '.' ? dot || c == '-' : dot && last == '-')
+			return 0;
+		dotted |= dot;
+		numeric = numeric && (dot || char_is(c, CHAR_DIGIT));
 		last = c;
 	}
-	if (!n || last == '-')
-		return 0;
-	if (last != '.')
-		number = label_is_number;
 	struct addr ip;
-	return number && !addr_parse_ip(span_of(s.p, n), 0, &ip) ? 0 : n;
+	if (last == '-' || (dotted && numeric && !addr_parse_ip(span_of(s.p, n), 0, &ip)))
+		return 0;
+	return n;
 }
 
 uint32_t host_length(struct span s)
