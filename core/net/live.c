@@ -165,6 +165,7 @@ static int leg_open(
 			return -1;
 		break;
 	case TRANSPORT_TCP:
+		BUG(!live->loop.options.frame);
 		if (tcp_open(live->tcp, index, &address->bind, error) != 0)
 			return -1;
 		break;
@@ -324,8 +325,8 @@ void live_free(struct live *live)
 	for (uint32_t i = 0; i < LIVE_LEGS_MAX; i++)
 		leg_close(&loop->world, i);
 	loop_settle(loop);
-	dns_free(live->dns);
 	tcp_free(live->tcp);
+	dns_free(live->dns);
 	watch_free(live->watch);
 	for (struct signal_watch *w = live->signals, *next; w; w = next) {
 		next = w->next;
@@ -341,6 +342,11 @@ void live_free(struct live *live)
 	ev_prepare_stop(loop->ev, &live->prepare);
 	loop_fini(loop);
 	free(live);
+}
+
+struct loop *live_loop(struct live *live)
+{
+	return &live->loop;
 }
 
 struct world *live_world(struct live *live)

@@ -57,13 +57,18 @@ void loop_fini(struct loop *loop)
 	ev_loop_destroy(loop->ev);
 }
 
+static void flush(struct loop *loop)
+{
+	while (loop->at_end.first)
+		chores_run(&loop->at_end);
+}
+
 void loop_turn_end(struct loop *loop)
 {
 	for (int round = 0; round < TURN_ROUNDS_MAX; round++) {
 		if (!loop->in_turn && !loop->at_end.first)
 			return;
-		while (loop->at_end.first)
-			chores_run(&loop->at_end);
+		flush(loop);
 		loop->in_turn = false;
 		if (loop->world.events)
 			loop->world.events->turn_end(loop->world.self);
@@ -77,6 +82,7 @@ void loop_settle(struct loop *loop)
 		if (!loop->after.first)
 			break;
 		loop_turn_begin(loop);
+		flush(loop); /* an `after` chore may free the owner of one at the end */
 		chores_run(&loop->after);
 	}
 	if (loop->in_turn || loop->at_end.first || loop->after.first)

@@ -45,6 +45,8 @@ static inline void chore_add(struct chores *chores, struct chore *chore)
 	chores->last = &chore->next;
 }
 
+struct loop *live_loop(struct live *live);
+
 /* CLOCK_MONOTONIC. */
 int64_t loop_clock_us(void);
 

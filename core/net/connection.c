@@ -1,0 +1,443 @@
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "net/connection.h"
+
+enum {
+	READ_SIZE = 32 * 1024, /* a read buffer at first; it grows to STREAM_MESSAGE_MAX */
+	READS_PER_WAKE = 4,    /* then others have their turn */
+	WRITE_SIZE = 2048,     /* a write queue at first */
+	/* Pings are not answered while the peer leaves more than this unread. */
+	PONG_QUEUE_MAX = 4096,
+	PONGS_PER_WRITE = 64,
+};
+
+static struct loop *loop_of(const struct connection *c)
+{
+	return c->tcp->loop;
+}
+
+static uint32_t queued(const struct connection *c)
+{
+	return c->out_n - c->out_at;
+}
+
+/* A peer that does not read what it asked for is not asked for more. */
+static bool is_held(const struct connection *c)
+{
+	return queued(c) > loop_of(c)->options.write_queue / 2;
+}
+
+/* --- the end --- */
+
+static void close_now(struct connection *c)
+{
+	struct loop *loop = loop_of(c);
+	ev_io_stop(loop->ev, &c->io);
+	if (queued(c)) { /* what the peer does not take shall not wait in the kernel either */
+		struct linger reset = {.l_onoff = 1};
+		setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	}
+	close(c->io.fd);
+	for (int kind = 0; kind < DEADLINE_KINDS; kind++)
+		deadline_stop(&c->deadlines[kind]);
+	c->state = CONNECTION_CLOSED;
+	loop->count.connections--;
+	loop->count.connections_closed++;
+	if (c->accepted)
+		tcp_source_remove(c->tcp, &c->flow.peer);
+	chore_add(&loop->after, &c->ended);
+}
+
+static void on_ended(struct chore *chore)
+{
+	struct connection *c = OWNER_OF(chore, struct connection, ended);
+	struct loop *loop = loop_of(c);
+	if (!c->told) {
+		c->told = true;
+		loop->world.events->closed(loop->world.self, &c->flow, c->reason);
+	}
+	if (c->state != CONNECTION_CLOSED)
+		return;
+	BUG(c->flush.queued);
+	free(c->in);
+	free(c->out);
+	free(c);
+}
+
+static void write_out(struct connection *c);
+
+void connection_end(struct connection *c, const char *reason, enum ending ending)
+{
+	if (c->state >= CONNECTION_LINGERING)
+		return;
+	bool is_open = c->state == CONNECTION_OPEN;
+	c->reason = reason;
+	tcp_remove(c->tcp, c);
+	if (!is_open || ending == END_NOW) {
+		close_now(c);
+		return;
+	}
+	for (int kind = 0; kind < DEADLINE_KINDS; kind++)
+		deadline_stop(&c->deadlines[kind]);
+	c->state = CONNECTION_LINGERING;
+	tcp_deadline_start(c, DEADLINE_LINGER);
+	chore_add(&loop_of(c)->after, &c->ended);
+	write_out(c);
+}
+
+void connection_expired(struct connection *c, enum deadline_kind kind)
+{
+	struct live_statistics *count = &loop_of(c)->count;
+	switch (kind) {
+	case DEADLINE_CONNECT:
+		count->connections_failed++;
+		connection_end(c, "ETIMEDOUT", END_NOW);
+		return;
+	case DEADLINE_MESSAGE:
+		count->closed_message_deadline++;
+		connection_end(c, "ETIMEDOUT", END_NOW);
+		return;
+	case DEADLINE_IDLE:
+		count->closed_idle++;
+		connection_end(c, "ETIME", END_NOW);
+		return;
+	case DEADLINE_STALL:
+		count->closed_write_stall++;
+		connection_end(c, "ETIMEDOUT", END_NOW);
+		return;
+	case DEADLINE_LINGER:
+		close_now(c);
+		return;
+	case DEADLINE_KINDS:
+		return;
+	}
+}
+
+/* --- writing --- */
+
+static void watch_io(struct connection *c)
+{
+	int events = 0;
+	if (c->state == CONNECTION_CONNECTING || queued(c))
+		events |= EV_WRITE;
+	if (c->state != CONNECTION_CONNECTING && !c->peer_ended && !is_held(c))
+		events |= EV_READ;
+	if (ev_is_active(&c->io) && (c->io.events & (EV_READ | EV_WRITE)) == events)
+		return;
+	ev_io_stop(loop_of(c)->ev, &c->io);
+	ev_io_modify(&c->io, events);
+	if (events)
+		ev_io_start(loop_of(c)->ev, &c->io);
+}
+
+/* Nothing is left to send. A socket closed with bytes unread would reset, and what was just sent
+ * might be lost with it: so the peer is told to close, and what it still sends is thrown away. */
+static void written(struct connection *c)
+{
+	free(c->out);
+	c->out = NULL;
+	c->out_at = c->out_n = c->out_size = 0;
+	deadline_stop(&c->deadlines[DEADLINE_STALL]);
+	if (c->state != CONNECTION_LINGERING)
+		return;
+	if (c->peer_ended)
+		close_now(c);
+	else
+		shutdown(c->io.fd, SHUT_WR);
+}
+
+static void write_out(struct connection *c)
+{
+	if (c->state == CONNECTION_CONNECTING || c->state == CONNECTION_CLOSED)
+		return;
+	bool was_held = is_held(c);
+	ssize_t sent = 0;
+	if (queued(c))
+		sent = send(c->io.fd, c->out + c->out_at, queued(c), MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+		if (c->state == CONNECTION_LINGERING)
+			close_now(c);
+		else
+			connection_end(c, strerrorname_np(errno), END_NOW);
+		return;
+	}
+	if (sent > 0) {
+		c->out_at += (uint32_t)sent;
+		loop_of(c)->count.stream_bytes_out += (uint64_t)sent;
+	}
+	if (!queued(c))
+		written(c);
+	else if (c->state == CONNECTION_OPEN && (sent > 0 || !c->deadlines[DEADLINE_STALL].next))
+		tcp_deadline_start(c, DEADLINE_STALL);
+	if (c->state == CONNECTION_CLOSED)
+		return;
+	/* Whether its message is late can not be said of one that is not read. */
+	if (is_held(c))
+		deadline_stop(&c->deadlines[DEADLINE_MESSAGE]);
+	else if (was_held && c->partial && c->state == CONNECTION_OPEN)
+		tcp_deadline_start(c, DEADLINE_MESSAGE);
+	watch_io(c);
+}
+
+static void on_flush(struct chore *chore)
+{
+	write_out(OWNER_OF(chore, struct connection, flush));
+}
+
+static void make_room(struct connection *c, uint32_t n)
+{
+	if (c->out_size - c->out_n >= n)
+		return;
+	if (c->out_at) {
+		memmove(c->out, c->out + c->out_at, queued(c));
+		c->out_n -= c->out_at;
+		c->out_at = 0;
+	}
+	uint32_t size = c->out_size ? c->out_size : WRITE_SIZE;
+	while (size - c->out_n < n)
+		size *= 2;
+	c->out = must_realloc(c->out, size);
+	c->out_size = size;
+}
+
+static void append(struct connection *c, const void *bytes, size_t n)
+{
+	make_room(c, (uint32_t)n);
+	memcpy(c->out + c->out_n, bytes, n);
+	c->out_n += (uint32_t)n;
+	chore_add(&loop_of(c)->at_end, &c->flush);
+}
+
+int connection_send(struct connection *c, const struct iovec *iov, uint32_t n)
+{
+	struct loop *loop = loop_of(c);
+	size_t size = 0;
+	for (uint32_t i = 0; i < n; i++)
+		size += iov[i].iov_len;
+	if (size > loop->options.write_queue)
+		return -EMSGSIZE;
+	if (queued(c) + size > loop->options.write_queue)
+		write_out(c); /* the turn may just be a long one */
+	if (c->state >= CONNECTION_LINGERING)
+		return -EPIPE;
+	if (queued(c) + size > loop->options.write_queue) {
+		loop->count.closed_write_queue++;
+		connection_end(c, "ENOBUFS", END_NOW);
+		return -ENOBUFS;
+	}
+	make_room(c, (uint32_t)size);
+	for (uint32_t i = 0; i < n; i++)
+		append(c, iov[i].iov_base, iov[i].iov_len);
+	loop->count.stream_messages_out++;
+	return 0;
+}
+
+/* --- reading --- */
+
+static void answer_pings(struct connection *c, uint32_t n)
+{
+	static const char pongs[2 * PONGS_PER_WRITE + 1] =
+		"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
+		"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
+		"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
+		"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
+	struct live_statistics *count = &loop_of(c)->count;
+	while (n && queued(c) < PONG_QUEUE_MAX) {
+		uint32_t now = n < PONGS_PER_WRITE ? n : PONGS_PER_WRITE;
+		append(c, pongs, 2 * now);
+		count->pings_answered += now;
+		n -= now;
+	}
+	count->pings_ignored += n;
+}
+
+/* What one read brought. */
+struct cut {
+	uint32_t used; /* bytes that belong to messages told and pings answered */
+	bool message;  /* at least one was told */
+	bool ping;
+	bool broken;
+};
+
+/* A line end kept because the other half of a ping may follow is not the first byte of a message.
+ */
+static uint32_t message_bytes(struct span rest)
+{
+	while (rest.n && (rest.p[0] == '\r' || rest.p[0] == '\n'))
+		rest = span_from(rest, 1);
+	return rest.n;
+}
+
+static struct cut cut(struct connection *c)
+{
+	struct loop *loop = loop_of(c);
+	const struct world_events *events = loop->world.events;
+	struct cut cut = {0};
+	c->partial = 0;
+	while (c->state == CONNECTION_OPEN && cut.used < c->in_n) {
+		struct span rest = span_of(c->in + cut.used, c->in_n - cut.used);
+		uint32_t skip = 0, pongs = 0;
+		int64_t n = loop->options.frame(rest, &skip, &pongs);
+		if (pongs) {
+			answer_pings(c, pongs);
+			cut.ping = true;
+		}
+		if (n < 0 || (n == 0 && rest.n - skip >= STREAM_MESSAGE_MAX)) {
+			cut.broken = true;
+			loop->count.unframed++;
+			events->unframed(loop->world.self, &c->flow, rest);
+			break;
+		}
+		cut.used += skip;
+		if (n == 0) {
+			c->partial = message_bytes(span_from(rest, skip));
+			break;
+		}
+		BUG(n > rest.n - skip);
+		cut.message = true;
+		loop->count.stream_messages_in++;
+		events->message(
+			loop->world.self, &c->flow, span_from(span_of(rest.p, skip + n), skip));
+		cut.used += (uint32_t)n;
+	}
+	return cut;
+}
+
+static void keep_rest(struct connection *c, const struct cut *cut)
+{
+	c->in_n -= cut->used;
+	if (c->in_n) {
+		memmove(c->in, c->in + cut->used, c->in_n);
+		return;
+	}
+	free(c->in);
+	c->in = NULL;
+	c->in_size = 0;
+}
+
+/* Tells what is in the buffer, in one turn, and makes room for more. */
+static void tell(struct connection *c)
+{
+	struct loop *loop = loop_of(c);
+	loop_turn_begin(loop);
+	struct cut this = cut(c);
+	if (c->state == CONNECTION_OPEN) {
+		if (this.message || this.ping)
+			tcp_deadline_start(c, DEADLINE_IDLE);
+		if (!c->partial)
+			deadline_stop(&c->deadlines[DEADLINE_MESSAGE]);
+		else if (this.message || !c->deadlines[DEADLINE_MESSAGE].next)
+			tcp_deadline_start(c, DEADLINE_MESSAGE);
+	}
+	loop_turn_end(loop);
+	if (c->state != CONNECTION_OPEN)
+		return;
+	keep_rest(c, &this);
+	if (this.broken)
+		connection_end(c, "EBADMSG", END_AFTER_FLUSH);
+}
+
+/* Returns whether there may be more. */
+static bool read_in(struct connection *c)
+{
+	if (c->in_n == c->in_size) {
+		c->in_size = c->in_size ? c->in_size * 2 : READ_SIZE;
+		c->in = must_realloc(c->in, c->in_size);
+	}
+	uint32_t room = c->in_size - c->in_n;
+	ssize_t n = recv(c->io.fd, c->in + c->in_n, room, MSG_DONTWAIT);
+	if (n > 0) {
+		loop_of(c)->count.stream_bytes_in += (uint64_t)n;
+		c->in_n += (uint32_t)n;
+		tell(c);
+		return c->state == CONNECTION_OPEN && n == room && !is_held(c);
+	}
+	if (!c->in_n)
+		keep_rest(c, &(struct cut){0});
+	if (n == 0) {
+		c->peer_ended = true;
+		connection_end(c, "ESHUTDOWN", END_AFTER_FLUSH);
+	} else if (errno != EAGAIN && errno != EINTR) {
+		connection_end(c, strerrorname_np(errno), END_NOW);
+	}
+	return false;
+}
+
+static void throw_away(struct connection *c)
+{
+	char bytes[16 * 1024];
+	ssize_t n = recv(c->io.fd, bytes, sizeof bytes, MSG_DONTWAIT);
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	c->peer_ended = true;
+	if (n < 0 || !queued(c))
+		close_now(c);
+	else
+		watch_io(c);
+}
+
+static void connected(struct connection *c)
+{
+	struct loop *loop = loop_of(c);
+	int error = 0;
+	socklen_t n = sizeof error;
+	if (getsockopt(c->io.fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0)
+		error = errno;
+	if (error) {
+		loop->count.connections_failed++;
+		connection_end(c, strerrorname_np(error), END_NOW);
+		return;
+	}
+	loop->count.connections_opened++;
+	c->state = CONNECTION_OPEN;
+	deadline_stop(&c->deadlines[DEADLINE_CONNECT]);
+	tcp_deadline_start(c, DEADLINE_IDLE);
+	write_out(c);
+}
+
+static void on_io(struct ev_loop *ev, ev_io *io, int events)
+{
+	(void)ev;
+	struct connection *c = OWNER_OF(io, struct connection, io);
+	if (c->state == CONNECTION_CONNECTING) {
+		connected(c);
+		return;
+	}
+	if (events & EV_WRITE)
+		write_out(c);
+	if (!(events & EV_READ))
+		return;
+	if (c->state == CONNECTION_LINGERING)
+		throw_away(c);
+	else if (c->state == CONNECTION_OPEN)
+		for (int i = 0; i < READS_PER_WAKE && read_in(c); i++)
+			;
+}
+
+struct connection *connection_new(
+	struct tcp *tcp, int fd, const struct flow *flow, enum connection_state state)
+{
+	struct connection *c = must_zalloc(sizeof *c);
+	int on = 1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	c->tcp = tcp;
+	c->flow = *flow;
+	c->state = state;
+	c->accepted = state == CONNECTION_OPEN;
+	c->flush.run = on_flush;
+	c->ended.run = on_ended;
+	ev_io_init(&c->io, on_io, fd, 0);
+	tcp_insert(tcp, c);
+	tcp->loop->count.connections++;
+	if (c->accepted)
+		tcp_source_add(tcp, &c->flow.peer);
+	tcp_deadline_start(c, c->accepted ? DEADLINE_IDLE : DEADLINE_CONNECT);
+	watch_io(c);
+	return c;
+}

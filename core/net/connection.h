@@ -1,0 +1,111 @@
+/* Private to the stream legs: one connection, and the tables all of them are in. */
+#pragma once
+
+#include "base/siphash.h"
+#include "net/deadline.h"
+#include "net/tcp.h"
+
+enum deadline_kind {
+	DEADLINE_CONNECT,
+	DEADLINE_MESSAGE,
+	DEADLINE_IDLE,
+	DEADLINE_STALL,
+	DEADLINE_LINGER,
+	DEADLINE_KINDS,
+};
+
+enum connection_state {
+	CONNECTION_CONNECTING,
+	CONNECTION_OPEN,
+	CONNECTION_LINGERING, /* ended for the engine; the last bytes are on their way */
+	CONNECTION_CLOSED,    /* the socket is gone */
+};
+
+struct connection {
+	ev_io io;
+	struct tcp *tcp;
+	struct flow flow;
+	enum connection_state state;
+	bool accepted;	 /* else opened by us */
+	bool peer_ended; /* no more bytes will come */
+	bool told;	 /* events.closed was called */
+	const char *reason;
+	struct connection *next_of_peer; /* in its bucket */
+	struct chore flush, ended;
+	struct deadline deadlines[DEADLINE_KINDS];
+
+	/* Both NULL while empty. */
+	char *in, *out;
+	uint32_t in_n, in_size;
+	uint32_t partial;		  /* bytes in `in` that begin a message */
+	uint32_t out_at, out_n, out_size; /* unsent: [out_at, out_n) */
+};
+
+struct connection_slot {
+	struct connection *connection; /* NULL: free */
+	uint32_t generation;	       /* of the id given last */
+	uint32_t next_free;
+};
+
+struct source {
+	struct source *next;
+	uint64_t key;
+	uint32_t n;
+};
+
+struct listener {
+	ev_io io;
+	ev_timer pause;
+	struct tcp *tcp;
+	uint32_t leg;
+	int fd;
+	struct addr bind;
+};
+
+struct tcp {
+	struct loop *loop;
+	struct listener *listeners[LIVE_LEGS_MAX];
+	struct siphash_key key;
+
+	struct connection_slot *slots;
+	uint32_t n_slots, first_free; /* UINT32_MAX: none */
+	uint32_t n_buckets;	      /* of each table; a power of two */
+	struct connection **peers;
+	struct source **sources;
+
+	struct deadlines deadlines[DEADLINE_KINDS];
+	ev_timer timer;
+	int64_t armed_at_us; /* INT64_MAX: not */
+};
+
+/* tcp_table.c: who is there. */
+void tcp_tables_init(struct tcp *tcp);
+void tcp_tables_fini(struct tcp *tcp);
+/* Gives the connection its id. */
+void tcp_insert(struct tcp *tcp, struct connection *connection);
+/* The id is dead from now on. */
+void tcp_remove(struct tcp *tcp, struct connection *connection);
+struct connection *tcp_find_id(const struct tcp *tcp, uint64_t id);
+struct connection *tcp_find_peer(const struct tcp *tcp, uint32_t leg, const struct addr *peer);
+/* Connections accepted from where `peer` is; NULL when there are none. */
+struct source *tcp_find_source(const struct tcp *tcp, const struct addr *peer);
+void tcp_source_add(struct tcp *tcp, const struct addr *peer);
+void tcp_source_remove(struct tcp *tcp, const struct addr *peer);
+
+/* tcp.c */
+void tcp_deadline_start(struct connection *connection, enum deadline_kind kind);
+
+/* connection.c: one life. */
+enum ending {
+	END_AFTER_FLUSH, /* queued bytes are sent, the peer may read them */
+	END_NOW,
+};
+/* Takes `fd`, connected or connecting. */
+struct connection *connection_new(
+	struct tcp *tcp, int fd, const struct flow *flow, enum connection_state state);
+/* Returns 0 or a negative errno; then nothing was queued. */
+int connection_send(struct connection *connection, const struct iovec *iov, uint32_t n);
+/* For the engine the connection is over; it is told so in a later turn. */
+void connection_end(struct connection *connection, const char *reason, enum ending ending);
+/* The deadline has passed. */
+void connection_expired(struct connection *connection, enum deadline_kind kind);
