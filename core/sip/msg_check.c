@@ -39,20 +39,31 @@ static const char *check_vias(struct msg *msg, int i, uint32_t *count)
 	return NULL;
 }
 
-/* contact-param and route-param lists; "*" stands alone in a Contact (RFC 3261 20.10). */
-static const char *check_addresses(struct msg *msg, int i, const char *reason)
+/* contact-param lists; "*" stands alone, and an empty one says nothing (RFC 3261 20.10). */
+static const char *check_contact(struct span rest)
 {
-	struct span rest = msg_unfolded(msg, i), value;
 	struct nameaddr nameaddr;
+	struct span value;
 	if (!span_find(rest, ',')) {
-		if (msg->id[i] == HDR_CONTACT && (!rest.n || span_eq(rest, SPAN("*"))))
+		if (!rest.n || span_eq(rest, SPAN("*")))
 			return NULL;
-		return nameaddr_parse(rest, &nameaddr) < 0 ? reason : NULL;
+		return nameaddr_parse(rest, &nameaddr) < 0 ? "Bad Contact" : NULL;
 	}
 	while (list_next(&rest, &value))
 		if (nameaddr_parse(value, &nameaddr) < 0)
-			return reason;
+			return "Bad Contact";
 	return NULL;
+}
+
+/* Only the topmost Route says where we send; those below, and Record-Routes, are other people's and
+ * may be as cryptic as they like (a session border controller in the field escapes '@' and ':'
+ * there). */
+static const char *check_top_route(struct span rest)
+{
+	struct nameaddr nameaddr;
+	struct span value;
+	return list_next(&rest, &value) && nameaddr_parse(value, &nameaddr) < 0 ? "Bad Route"
+										: NULL;
 }
 
 /* delta-seconds and the like. Numbers beyond 32 bits pass here: whoever uses one clamps it (RFC
@@ -80,11 +91,10 @@ static const char *check_request_header(struct msg *msg, int i)
 {
 	switch ((enum hdr_id)msg->id[i]) {
 	case HDR_CONTACT:
-		return check_addresses(msg, i, "Bad Contact");
+		return check_contact(msg_unfolded(msg, i));
 	case HDR_ROUTE:
-		return check_addresses(msg, i, "Bad Route");
-	case HDR_RECORD_ROUTE:
-		return check_addresses(msg, i, "Bad Record-Route");
+		return i == msg_find(msg, HDR_ROUTE, 0) ? check_top_route(msg_unfolded(msg, i))
+							: NULL;
 	case HDR_MAX_FORWARDS:
 		return msg_max_forwards(msg) < 0 ? "Bad Max-Forwards" : NULL;
 	case HDR_EXPIRES:

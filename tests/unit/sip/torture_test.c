@@ -166,10 +166,19 @@ static void each_file(const char *top, void (*act)(const char *path, struct span
 	assert_int_equal(nftw(top, visit, 16, FTW_PHYS), 0);
 }
 
+/* RFC 5626 9.3 to 9.5 prints only the headers it speaks about. */
+static bool is_abridged(const char *path)
+{
+	return strstr(path, "rfc5626/9.3_") || strstr(path, "rfc5626/9.4_") ||
+	       strstr(path, "rfc5626/9.5_");
+}
+
 static void flow_round_trips(const char *path, struct span text)
 {
 	struct sample *s = sample_check(text);
-	if (s->result)
+	if (is_abridged(path))
+		assert_string_equal(s->error.reason, "Missing Via");
+	else if (s->result)
 		fail_msg("%s: %s", path, s->error.reason);
 	assert_int_equal(s->msg.raw.n, text.n);
 	assert_round_trip(s);
@@ -184,20 +193,28 @@ static void the_call_flows_round_trip(void **state)
 }
 
 /* Of a message followed by the beginning of another one, every prefix says "more" until the message
- * is whole. */
+ * is whole. What has no Content-Length on paper gets one from write_msg, as on every stream. */
 static void flow_is_framed(const char *path, struct span text)
 {
-	char *stream = must_alloc(text.n + 8u);
+	struct sample *s = sample_parse(text);
+	struct span written = sample_write(&s->msg, true);
+	char *stream = must_alloc(written.n + 8u);
 	uint32_t skip, pongs;
-	memcpy(stream, text.p, text.n);
-	memcpy(stream + text.n, "INVITE s", 8);
-	for (uint32_t n = 0; n <= text.n + 8; n++) {
-		int64_t want = n < text.n ? 0 : text.n;
+	memcpy(stream, written.p, written.n);
+	memcpy(stream + written.n, "INVITE s", 8);
+	for (uint32_t n = 0; n <= written.n + 8; n++) {
+		int64_t want = n < written.n ? 0 : written.n;
 		int64_t got = frame_next(span_of(stream, n), &skip, &pongs);
 		if (got != want || skip != 0 || pongs != 0)
 			fail_msg("%s cut at %u: %lld", path, n, (long long)got);
 	}
+	struct sample *framed = sample_parse(span_of(stream, written.n));
+	assert_int_equal(framed->result, 0);
+	assert_true(span_eq(framed->msg.body, s->msg.body));
+	sample_free(framed);
+	sample_free(s);
 	free(stream);
+	free((char *)written.p);
 }
 
 static void the_call_flows_are_framed_wherever_the_stream_is_cut(void **state)
@@ -207,6 +224,18 @@ static void the_call_flows_are_framed_wherever_the_stream_is_cut(void **state)
 	assert_int_equal(files_seen, 253);
 }
 
+/* Listed as well-formed, but not so. */
+static const struct {
+	const char *name, *why;
+} not_so_wellformed[] = {
+	{"123_kamailio_invite.sip", "&lt; and &gt; instead of brackets"},
+	{"145_resiprocate_200.sip", "negative CSeq without a method"},
+	{"219_sipXtapi_subscribe_sipsend-0-01.sip", "Contact without a scheme"},
+	{"269_sipsorcery_register_ekiga-3-2-7.sip", "comma in the host of the Contact"},
+	{"277_sipx_100.sip", "a template with its placeholders"},
+	{"291_sofia-sip_message.sip", "NULs in the Contact"},
+};
+
 static struct span field_index;
 static int refused_wellformed, refused_irregular;
 
@@ -214,6 +243,9 @@ static bool is_wellformed(const char *name)
 {
 	struct span rest = field_index;
 	struct row row;
+	for (size_t i = 0; i < N_OF(not_so_wellformed); i++)
+		if (strcmp(not_so_wellformed[i].name, name) == 0)
+			return false;
 	while (row_next(&rest, &row))
 		if (span_eq(row.column[CORPUS], span_str(name)))
 			return span_eq(row.column[FILE_NAME], SPAN("wellformed"));
