@@ -39,7 +39,13 @@ static int take_bare(const char *p, const char *end, struct nameaddr *nameaddr)
 	nameaddr->uri_text = span_between(begin, p);
 	if (uri_parse(nameaddr->uri_text, &nameaddr->uri) < 0)
 		return -1;
-	return take_params(space_skip(p, end), end, nameaddr);
+	p = space_skip(p, end);
+	/* Others would read sip:user;x=y@host as one URI; values of this header that hold '@' are
+	 * no reason to guess. */
+	const char *at = nameaddr->uri.user.p ? NULL : memchr(p, '@', (size_t)(end - p));
+	if (at && !memchr(p, '"', (size_t)(at - p)))
+		return -1;
+	return take_params(p, end, nameaddr);
 }
 
 int nameaddr_parse(struct span value, struct nameaddr *nameaddr)
