@@ -199,6 +199,9 @@ int edit_pop_value(struct msg *msg, enum hdr_id id)
 		edit_remove_at(msg, i);
 		return 0;
 	}
+	/* A quote that stood in <> no longer covers the control bytes behind it. */
+	if (!text_is_clean(rest))
+		return EDIT_BAD_VALUE;
 	struct span name = hdr_name_text(&msg->headers[i]);
 	if (!fits(msg, line_length(name, rest), msg->headers[i].line_n))
 		return EDIT_TOO_MANY;
