@@ -53,3 +53,5 @@ $(UNIT_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $$(foreach l,$$($$(call layer_of,$$@)_
 unit: $(UNIT_BIN)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+include tests/bench/bench.mk
+include tests/system/system.mk

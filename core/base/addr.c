@@ -17,9 +17,17 @@ struct span transport_name(enum transport transport)
 
 enum transport transport_of(struct span name)
 {
-	for (enum transport t = TRANSPORT_UDP; t <= TRANSPORT_TLS; t++)
-		if (span_ieq(name, transport_name(t)))
-			return t;
+	if (name.n != 3)
+		return TRANSPORT_NONE;
+	/* |0x20 makes one letter of both cases, and these letters of nothing else */
+	switch ((name.p[0] | 0x20) << 16 | (name.p[1] | 0x20) << 8 | (name.p[2] | 0x20)) {
+	case 'u' << 16 | 'd' << 8 | 'p':
+		return TRANSPORT_UDP;
+	case 't' << 16 | 'c' << 8 | 'p':
+		return TRANSPORT_TCP;
+	case 't' << 16 | 'l' << 8 | 's':
+		return TRANSPORT_TLS;
+	}
 	return TRANSPORT_NONE;
 }
 

@@ -196,6 +196,24 @@ static void on_turn_end(void *self)
 
 /* ---- decisions ---- */
 
+static void log_decision(const struct packet *packet)
+{
+	static const char *const names[] = {"none", "forwarded", "replied", "dropped"};
+	struct engine *engine = packet->engine;
+	struct msg *msg = (struct msg *)&packet->msg;
+	const struct cseq *cseq = msg_cseq(msg);
+	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX] = "-";
+	bool forwarded = packet->decision == DECISION_FORWARDED;
+	log_event(engine->log, LOG_DEBUG, "decision",
+		LOG_TEXT("method", msg->is_request ? msg->method : cseq ? cseq->method : SPAN("-")),
+		LOG_NUM("status", msg->is_request ? 0 : msg->code),
+		LOG_TEXT("call_id", msg_value(msg, HDR_CALL_ID)),
+		LOG_TEXT("from", span_of(from, addr_print(&packet->from.peer, from))),
+		LOG_STR("leg", packet_leg(packet)->spec), LOG_STR("decision", names[packet->decision]),
+		LOG_NUM("code", packet->reply_code),
+		LOG_TEXT("to", span_of(to, forwarded ? addr_print(&packet->to.peer, to) : 1)));
+}
+
 void packet_done(struct packet *packet, bool failed)
 {
 	struct engine *engine = packet->engine;
@@ -210,6 +228,8 @@ void packet_done(struct packet *packet, bool failed)
 		else
 			packet->decision = DECISION_DROPPED;
 	}
+	if (engine->log->level >= LOG_DEBUG)
+		log_decision(packet);
 	packet_release(packet);
 }
 

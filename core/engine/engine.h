@@ -39,6 +39,7 @@ struct packet {
 	struct engine *engine;
 	enum decision decision;
 	uint32_t reply_code; /* of DECISION_REPLIED */
+	struct flow to;      /* of DECISION_FORWARDED */
 	uint32_t slot, generation;
 	uint32_t holds;      /* nobody holds it: freed at the end of the turn */
 	bool kept;           /* independent of the receive buffer */

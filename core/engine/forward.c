@@ -177,6 +177,7 @@ static int send_request(struct packet *packet, struct leg *out, const struct add
 	bool stream = transport_is_reliable(out->address.transport);
 	uint32_t n = write_msg(&packet->msg, iov, WORLD_IOV_MAX, stream);
 	struct flow to = {.leg = out->index, .peer = *target};
+	packet->to = to;
 	out->used_ms = engine_now_ms(packet->engine);
 	return engine_send(packet->engine, &to, iov, n);
 }
@@ -362,6 +363,7 @@ static enum forward_result forward_response(struct packet *packet)
 	struct iovec iov[WORLD_IOV_MAX];
 	bool stream = transport_is_reliable(own.leg->address.transport);
 	uint32_t pieces = write_msg(msg, iov, WORLD_IOV_MAX, stream);
+	packet->to = to;
 	packet->decision = DECISION_FORWARDED;
 	packet->engine->count[COUNT_forwarded]++;
 	engine_send(packet->engine, &to, iov, pieces);

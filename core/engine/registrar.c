@@ -339,6 +339,8 @@ static uint32_t refuse(struct registration *reg, struct refusal refusal)
 /* RFC 3261 10.3 step 2: everything required but path is unknown here. */
 static bool requires_unknown(struct msg *msg, struct span *headers)
 {
+	if (msg_find(msg, HDR_REQUIRE, 0) < 0)
+		return false;
 	char *text = arena_alloc(&msg->arena, MSG_HEADER_LENGTH_MAX);
 	char *out = put_text(text, "Unsupported: "), *first = out;
 	struct msg_values tags = msg_values(msg, HDR_REQUIRE);
@@ -451,4 +453,19 @@ bool registrar_serves(struct packet *packet, const struct registrar *registrar)
 	struct span key = contact_key(&msg->arena, uri);
 	return key.n && bindings_has_contact(packet->engine->bindings, key,
 				packet->engine->world->wall_ms(packet->engine->world));
+}
+
+bool registrar_lacks(struct packet *packet, const struct registrar *registrar)
+{
+	struct msg *msg = &packet->msg;
+	struct bindings_cursor cursor;
+	struct binding binding;
+	struct leg *leg;
+	const struct uri *uri = msg->is_request ? msg_ruri(msg) : NULL;
+	if (!uri || !uri->user.n || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS))
+		return false;
+	/* With a port it names a host of that domain, not the domain. */
+	if ((uri->port && !legs_is_self(packet->engine, uri, &leg)) || !in_domains(registrar, uri->host))
+		return false;
+	return !registrar_find(packet->engine, uri->text, &cursor) || !bindings_next(&cursor, &binding);
 }

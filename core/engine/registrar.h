@@ -25,6 +25,8 @@ uint32_t registrar_receive(struct packet *packet, const struct registrar *regist
 bool registrar_route(struct packet *packet);
 /* The Request-URI is in one of the domains given (none given: false), or is a contact bound here. */
 bool registrar_serves(struct packet *packet, const struct registrar *registrar);
+/* The Request-URI is an address of record of one of the domains given, and has no binding. */
+bool registrar_lacks(struct packet *packet, const struct registrar *registrar);
 
 /* The bindings of an address of record, as its key text; walk it with bindings_next. False: no AOR. */
 bool registrar_find(struct engine *engine, struct span uri, struct bindings_cursor *cursor);

@@ -64,7 +64,7 @@ static void on_ended(struct chore *chore)
 	}
 	if (c->state != CONNECTION_CLOSED)
 		return;
-	BUG(c->flush.queued);
+	BUG(c->flush.queued || c->resume.queued);
 	free(c->in);
 	free(c->out);
 	free(c);
@@ -126,7 +126,7 @@ static void watch_io(struct connection *c)
 	int events = 0;
 	if (c->state == CONNECTION_CONNECTING || queued(c))
 		events |= EV_WRITE;
-	if (c->state != CONNECTION_CONNECTING && !c->peer_ended && !is_held(c))
+	if (c->state != CONNECTION_CONNECTING && !c->peer_ended && !c->waiting && !is_held(c))
 		events |= EV_READ;
 	if (ev_is_active(&c->io) && (c->io.events & (EV_READ | EV_WRITE)) == events)
 		return;
@@ -182,6 +182,8 @@ static void write_out(struct connection *c)
 		deadline_stop(&c->deadlines[DEADLINE_MESSAGE]);
 	else if (was_held && c->partial && c->state == CONNECTION_OPEN)
 		tcp_deadline_start(c, DEADLINE_MESSAGE);
+	if (c->waiting && !is_held(c) && c->state == CONNECTION_OPEN)
+		chore_add(&loop_of(c)->after, &c->resume);
 	watch_io(c);
 }
 
@@ -280,7 +282,12 @@ static struct cut cut(struct connection *c)
 	const struct world_events *events = loop->world.events;
 	struct cut cut = {0};
 	c->partial = 0;
+	c->waiting = false;
 	while (c->state == CONNECTION_OPEN && cut.used < c->in_n) {
+		if (is_held(c)) {
+			c->waiting = true;
+			break;
+		}
 		struct span rest = span_of(c->in + cut.used, c->in_n - cut.used);
 		uint32_t skip = 0, pongs = 0;
 		int64_t n = loop->options.frame(rest, &skip, &pongs);
@@ -343,6 +350,16 @@ static void tell(struct connection *c)
 		connection_end(c, "EBADMSG", END_AFTER_FLUSH);
 }
 
+static void on_resume(struct chore *chore)
+{
+	struct connection *c = OWNER_OF(chore, struct connection, resume);
+	if (c->state != CONNECTION_OPEN)
+		return;
+	tell(c);
+	if (c->state == CONNECTION_OPEN)
+		watch_io(c);
+}
+
 /* Returns whether there may be more. */
 static bool read_in(struct connection *c)
 {
@@ -356,7 +373,7 @@ static bool read_in(struct connection *c)
 		loop_of(c)->count.stream_bytes_in += (uint64_t)n;
 		c->in_n += (uint32_t)n;
 		tell(c);
-		return c->state == CONNECTION_OPEN && n == room && !is_held(c);
+		return c->state == CONNECTION_OPEN && n == room && !c->waiting && !is_held(c);
 	}
 	if (!c->in_n)
 		keep_rest(c, &(struct cut){0});
@@ -415,7 +432,7 @@ static void on_io(struct ev_loop *ev, ev_io *io, int events)
 		return;
 	if (c->state == CONNECTION_LINGERING)
 		throw_away(c);
-	else if (c->state == CONNECTION_OPEN)
+	else if (c->state == CONNECTION_OPEN && !c->waiting)
 		for (int i = 0; i < READS_PER_WAKE && read_in(c); i++)
 			;
 }
@@ -431,6 +448,7 @@ struct connection *connection_new(
 	c->state = state;
 	c->accepted = state == CONNECTION_OPEN;
 	c->flush.run = on_flush;
+	c->resume.run = on_resume;
 	c->ended.run = on_ended;
 	ev_io_init(&c->io, on_io, fd, 0);
 	tcp_insert(tcp, c);

@@ -29,9 +29,10 @@ struct connection {
 	bool accepted;	 /* else opened by us */
 	bool peer_ended; /* no more bytes will come */
 	bool told;	 /* events.closed was called */
+	bool waiting;	 /* messages in `in` are not told: the peer shall read first */
 	const char *reason;
 	struct connection *next_of_peer; /* in its bucket */
-	struct chore flush, ended;
+	struct chore flush, resume, ended;
 	struct deadline deadlines[DEADLINE_KINDS];
 
 	/* Both NULL while empty. */

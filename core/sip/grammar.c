@@ -42,10 +42,7 @@ const uint8_t char_class[256] = {CLASS64(0), CLASS64(64), CLASS64(128), CLASS64(
 
 bool span_is(struct span s, unsigned class)
 {
-	for (uint32_t i = 0; i < s.n; i++)
-		if (!char_is(s.p[i], class))
-			return false;
-	return s.n > 0;
+	return s.n > 0 && class_skip(s.p, s.p + s.n, class) == s.p + s.n;
 }
 
 uint32_t quoted_length(struct span s)
@@ -78,31 +75,44 @@ uint32_t quoted_unescape(struct span s, char *out)
 	return n;
 }
 
-/* hostname of RFC 3261 25.1, but '_' and labels of digits pass as in the field (RFC 1123 2.1).
- * Digits with dots are an IPv4 address or nothing. */
+/* hostname of RFC 3261 25.1, but '_' and labels of digits pass as in the field (RFC 1123 2.1). */
 static uint32_t hostname_length(struct span s)
 {
-	char last = '.';
-	bool dotted = false, numeric = true;
-	uint32_t n = 0;
-	for (; n < s.n && char_is(s.p[n], CHAR_HOST); n++) {
-		char c = s.p[n];
-		bool dot = c == '.';
-		if (last == '.' ? dot || c == '-' : dot && last == '-')
-			return 0;
-		dotted |= dot;
-		numeric = numeric && (dot || char_is(c, CHAR_DIGIT));
-		last = c;
-	}
-	struct addr ip;
-	if (last == '-' || (dotted && numeric && !addr_parse_ip(span_of(s.p, n), 0, &ip)))
+	const char *end = class_skip(s.p, span_end(s), CHAR_HOST);
+	if (end == s.p || *s.p == '.' || *s.p == '-' || end[-1] == '-')
 		return 0;
-	return n;
+	for (const char *p = s.p; (p = memchr(p, '.', (size_t)(end - p)));) {
+		/* labels are not empty and have no '-' at either end; the last dot may be the
+		 * root's */
+		if (p[-1] == '-' || (p + 1 < end && (p[1] == '.' || p[1] == '-')))
+			return 0;
+		if (++p == end)
+			break;
+	}
+	return (uint32_t)(end - s.p);
+}
+
+/* Digits with dots are an IPv4 address or nothing: some resolvers would make one of them. A number
+ * without dots is a name, as the field has it. */
+static uint32_t numeric_length(struct span s)
+{
+	const char *p = s.p, *end = span_end(s);
+	while (p < end && (*p == '.' || char_is(*p, CHAR_DIGIT)))
+		p++;
+	struct span number = span_between(s.p, p);
+	struct addr ip;
+	if ((p < end && char_is(*p, CHAR_HOST)) || !memchr(s.p, '.', number.n))
+		return hostname_length(s);
+	return addr_parse_ip(number, 0, &ip) ? number.n : 0;
 }
 
 uint32_t host_length(struct span s)
 {
-	if (!s.n || s.p[0] != '[')
+	if (!s.n)
+		return 0;
+	if (char_is(s.p[0], CHAR_DIGIT))
+		return numeric_length(s);
+	if (s.p[0] != '[')
 		return hostname_length(s);
 	const char *close = memchr(s.p, ']', s.n < ADDR_IP_TEXT_MAX ? s.n : ADDR_IP_TEXT_MAX);
 	struct addr ip;
@@ -111,13 +121,16 @@ uint32_t host_length(struct span s)
 	return (uint32_t)(close + 1 - s.p);
 }
 
-bool port_read(struct span digits, uint16_t *port)
+const char *port_skip(const char *p, const char *end, uint16_t *port)
 {
-	uint32_t value;
-	if (!span_u32(digits, &value) || value == 0 || value > UINT16_MAX)
-		return false;
+	unsigned value = 0;
+	for (; p < end && char_is(*p, CHAR_DIGIT); p++) {
+		value = value * 10 + (unsigned)(*p - '0');
+		if (value > UINT16_MAX)
+			return NULL;
+	}
 	*port = (uint16_t)value;
-	return true;
+	return value ? p : NULL;
 }
 
 /* `p` stands at '(': behind its ')', or `end` when it is not closed. Comments nest (RFC 3261 25.1).
@@ -183,9 +196,7 @@ static const char *value_end(const char *p, const char *end)
 		uint32_t n = quoted_length(span_between(p, end));
 		return n ? p + n : NULL;
 	}
-	while (p < end && char_is(*p, CHAR_VALUE))
-		p++;
-	return p;
+	return class_skip(p, end, CHAR_VALUE);
 }
 
 int param_next(struct span *rest, struct param *param)
@@ -195,9 +206,7 @@ int param_next(struct span *rest, struct param *param)
 	const char *begin = rest->p, *end = span_end(*rest);
 	if (*begin != ';')
 		return -1;
-	const char *name = space_skip(begin + 1, end), *p = name;
-	while (p < end && char_is(*p, CHAR_TOKEN))
-		p++;
+	const char *name = space_skip(begin + 1, end), *p = class_skip(name, end, CHAR_TOKEN);
 	if (p == name)
 		return -1;
 	param->name = span_between(name, p);

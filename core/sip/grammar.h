@@ -20,6 +20,23 @@ static inline bool char_is(char c, unsigned class)
 {
 	return char_class[(unsigned char)c] & class;
 }
+/* Behind the characters of `class` at `p`. */
+static inline const char *class_skip(const char *p, const char *end, unsigned class)
+{
+	for (; end - p >= 4; p += 4) {
+		if (!char_is(p[0], class))
+			return p;
+		if (!char_is(p[1], class))
+			return p + 1;
+		if (!char_is(p[2], class))
+			return p + 2;
+		if (!char_is(p[3], class))
+			return p + 3;
+	}
+	while (p < end && char_is(*p, class))
+		p++;
+	return p;
+}
 /* White space wherever LWS is allowed; a fold is CRLF and SP or HTAB, so its parts count. */
 static inline bool char_is_space(char c)
 {
@@ -46,8 +63,9 @@ uint32_t quoted_unescape(struct span s, char *out);
 
 /* Of the host (name, IPv4 or [IPv6]) that `s` begins with; 0 when it begins with none. */
 uint32_t host_length(struct span s);
-/* Digits only, 1 to 65535: port 0 can be neither sent to nor told from "none given". */
-bool port_read(struct span digits, uint16_t *port);
+/* Behind the digits at `p`, NULL when there are none or they say anything but 1 to 65535: port 0 can be neither sent to
+ * nor told from "none given". */
+const char *port_skip(const char *p, const char *end, uint16_t *port);
 
 /* Cuts the first comma-separated value off `*rest` (trimmed into `*value`); commas inside quotes, <> and
  * (comments) do not separate; a comment follows white space. False when nothing is left. Each stray comma gives

@@ -43,6 +43,27 @@ static inline const char *control_find(const char *p, const char *end)
 	return p;
 }
 
+enum { CONTROL_BLOCK = 32 };
+
+/* Which of the CONTROL_BLOCK bytes at `p` are control bytes, HTAB and line ends included: bit i is
+ * byte i. */
+static inline uint32_t control_mask(const char *p)
+{
+#ifdef __SSE2__
+	const __m128i last = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f);
+	__m128i a = _mm_loadu_si128((const __m128i *)p);
+	__m128i b = _mm_loadu_si128((const __m128i *)(p + 16));
+	a = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(a, last), a), _mm_cmpeq_epi8(a, del));
+	b = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(b, last), b), _mm_cmpeq_epi8(b, del));
+	return (uint32_t)_mm_movemask_epi8(a) | (uint32_t)_mm_movemask_epi8(b) << 16;
+#else
+	uint32_t mask = 0;
+	for (int i = 0; i < CONTROL_BLOCK; i++)
+		mask |= (uint32_t)(p[i] == '\t' || char_is_control(p[i])) << i;
+	return mask;
+#endif
+}
+
 /* Length of the line end at `p`: 2, 1, or 0 when none stands there. */
 static inline uint32_t line_end_at(const char *p, const char *end)
 {

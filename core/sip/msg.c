@@ -95,7 +95,41 @@ static void parse_request_line(struct msg *msg, struct span line, struct msg_err
 		refuse(error, 414, "Request-URI Too Long");
 }
 
-/* A line from `at` on, with its folds when `folds` is set. */
+/* Walks the control bytes of the header section once, whatever they turn out to be. */
+struct controls {
+	const char *base;  /* where the block of `mask` begins */
+	uint32_t mask;	   /* its control bytes not yet given */
+	const char *next;  /* the block after it */
+	const char *limit; /* of the header section */
+};
+
+static inline void control_tail(struct controls *controls)
+{
+	controls->base = controls->next;
+	for (int i = 0; controls->next < controls->limit; i++, controls->next++)
+		if (*controls->next == '\t' || char_is_control(*controls->next))
+			controls->mask |= 1u << i;
+}
+
+/* The next control byte, or the limit. */
+static inline const char *control_next(struct controls *controls)
+{
+	while (!controls->mask) {
+		if (controls->limit - controls->next >= CONTROL_BLOCK) {
+			controls->base = controls->next;
+			controls->mask = control_mask(controls->base);
+			controls->next += CONTROL_BLOCK;
+		} else if (controls->next == controls->limit) {
+			return controls->limit;
+		} else {
+			control_tail(controls);
+		}
+	}
+	const char *p = controls->base + __builtin_ctz(controls->mask);
+	controls->mask &= controls->mask - 1;
+	return p;
+}
+
 struct line {
 	const char *end;  /* where its line end begins */
 	const char *next; /* behind the line end */
@@ -103,37 +137,46 @@ struct line {
 	bool has_controls;
 };
 
-/* False when the line does not end before `limit`; line->end is `limit` then. */
-static inline bool line_scan(const char *at, const char *limit, bool folds, struct line *line)
+enum folds { NO_FOLDS, FOLDS };
+
+/* The line that begins at `at`. False when it does not end before the limit; line->end is that
+ * then. */
+static inline __attribute__((always_inline)) bool line_next(
+	struct controls *controls, const char *at, enum folds folds, struct line *line)
 {
 	line->folded = line->has_controls = false;
-	for (const char *p = at;;) {
-		p = control_find(p, limit);
-		if (p == limit) {
-			line->end = line->next = limit;
+	for (;;) {
+		const char *p = control_next(controls), *next = p + 1;
+		line->end = p;
+		line->next = next;
+		if (p == controls->limit) {
+			line->next = p;
 			return false;
 		}
-		uint32_t n = line_end_at(p, limit);
-		if (!n) {
-			line->has_controls = true;
-			p++;
-		} else if (folds && p + n < limit && char_is_blank(p[n])) {
-			line->folded = true;
-			p += n + 1;
-		} else {
-			line->end = p;
-			line->next = p + n;
-			return true;
+		if (*p == '\r' && next < controls->limit && *next == '\n') {
+			line->next++;
+			controls->mask &= controls->mask - 1; /* the LF, or nothing: see below */
+		} else if (p < at) {
+			continue; /* an LF whose CR was the last byte of the block before */
+		} else if (*p != '\n') {
+			line->has_controls |= *p != '\t';
+			continue;
 		}
+		if (folds == NO_FOLDS || line->next == controls->limit ||
+			!char_is_blank(*line->next))
+			return true;
+		line->folded = true;
+		at = line->next;
 	}
 }
 
 /* Parses the first line. NULL when this is no SIP, or nothing follows that line. */
-static const char *index_start_line(struct msg *msg, const char *limit, struct msg_error *error)
+static const char *index_start_line(
+	struct msg *msg, struct controls *controls, struct msg_error *error)
 {
 	const char *at = msg->raw.p;
 	struct line line;
-	bool ends = line_scan(at, limit, false, &line);
+	bool ends = line_next(controls, at, NO_FOLDS, &line);
 	struct span text = span_between(at, line.end);
 	msg->start_line = span_between(at, line.next);
 	if (text.n >= 4 && span_ieq(span_of(at, 4), SPAN("SIP/")))
@@ -151,35 +194,40 @@ static const char *index_start_line(struct msg *msg, const char *limit, struct m
 	return line.next;
 }
 
-static inline const char *colon_find(const char *at, const char *end)
+/* The first colon of the line, or NULL. */
+static inline const char *colon_find(const char *at, const char *end, const char *limit)
 {
 #ifdef __SSE2__
-	if (end - at >= 16) {
+	if (limit - at >= 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)at);
 		int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(':')));
-		if (mask)
-			return at + __builtin_ctz((unsigned)mask);
+		if (mask) {
+			at += __builtin_ctz((unsigned)mask);
+			return at < end ? at : NULL;
+		}
 	}
+#else
+	(void)limit;
 #endif
 	return memchr(at, ':', (size_t)(end - at));
 }
 
+static inline bool ends_in_space(struct span s)
+{
+	return (unsigned char)s.p[0] <= ' ' || (unsigned char)s.p[s.n - 1] <= ' ';
+}
+
 /* message-header of RFC 3261 25.1: a token, blanks, ":", the value. What is no header is not
  * indexed. */
-static void index_header(
-	struct msg *msg, const char *at, const struct line *line, struct msg_error *error)
+static inline void index_header(struct msg *msg, const char *at, const struct line *line,
+	const char *limit, struct msg_error *error)
 {
-	const char *colon = colon_find(at, line->end);
-	const char *name_end = colon ? colon : at;
-	while (name_end > at && char_is_blank(name_end[-1]))
-		name_end--;
-	struct span name = span_between(at, name_end);
-	if (!name.n || name.n > MSG_NAME_MAX) {
-		refuse(error, 400, "Bad Header Name");
-		return;
-	}
-	enum hdr_id id = hdr_id_of(name);
-	if (id == HDR_OTHER && !span_is_token(name)) {
+	const char *colon = colon_find(at, line->end, limit);
+	struct span name = span_between(at, colon ? colon : at);
+	while (name.n && char_is_blank(name.p[name.n - 1]))
+		name.n--;
+	enum hdr_id id = name.n && name.n <= MSG_NAME_MAX ? hdr_id_of(name) : HDR_OTHER;
+	if (id == HDR_OTHER && (name.n > MSG_NAME_MAX || !span_is_token(name))) {
 		refuse(error, 400, "Bad Header Name");
 		return;
 	}
@@ -187,10 +235,13 @@ static void index_header(
 		refuse(error, 400, "Header Too Long");
 		return;
 	}
-	struct span text = span_between(colon + 1, line->end);
-	if (line->has_controls && !text_is_clean(text))
+	struct span value = span_between(colon + 1, line->end);
+	if (line->has_controls && !text_is_clean(value))
 		refuse(error, 400, "Control Byte In Header");
-	struct span value = span_trim(text);
+	if (value.n && value.p[0] == ' ') /* as nearly all have it */
+		value = span_of(value.p + 1, value.n - 1);
+	if (value.n && ends_in_space(value))
+		value = span_trim(value);
 	msg->id[msg->n_headers] = (uint8_t)id;
 	msg->headers[msg->n_headers++] = (struct hdr){
 		.line = at,
@@ -204,10 +255,11 @@ static void index_header(
 
 /* Where the body begins, or NULL when the section is not closed. */
 static const char *index_headers(
-	struct msg *msg, const char *at, const char *limit, struct msg_error *error)
+	struct msg *msg, const char *at, struct controls controls, struct msg_error *error)
 {
+	const char *limit = controls.limit;
 	while (at < limit) {
-		uint32_t blank = line_end_at(at, limit);
+		uint32_t blank = (unsigned char)*at <= '\r' ? line_end_at(at, limit) : 0;
 		if (blank) {
 			msg->blank = span_of(at, blank);
 			return at + blank;
@@ -217,9 +269,9 @@ static const char *index_headers(
 			return NULL;
 		}
 		struct line line;
-		if (!line_scan(at, limit, true, &line))
+		if (!line_next(&controls, at, FOLDS, &line))
 			break;
-		index_header(msg, at, &line, error);
+		index_header(msg, at, &line, limit, error);
 		at = line.next;
 	}
 	if (limit < span_end(msg->raw))
@@ -281,11 +333,12 @@ int msg_parse(struct msg *msg, struct span bytes, struct msg_error *error)
 		refuse(error, 0, "Empty");
 		return -1;
 	}
-	const char *limit =
+	struct controls controls = {.next = bytes.p};
+	controls.limit =
 		bytes.p + (bytes.n < MSG_HEADER_SECTION_MAX ? bytes.n : MSG_HEADER_SECTION_MAX);
-	const char *at = index_start_line(msg, limit, error);
+	const char *at = index_start_line(msg, &controls, error);
 	if (at)
-		at = index_headers(msg, at, limit, error);
+		at = index_headers(msg, at, controls, error);
 	if (at) {
 		msg->head_n = (uint32_t)(at - bytes.p);
 		cut_body(msg, at, error);

@@ -5,17 +5,17 @@ bool host_is_valid(struct span host)
 	return host.n && host_length(host) == host.n;
 }
 
-static inline bool is_escape(const char *p, const char *end)
+/* escaped = "%" HEXDIG HEXDIG. What separates the parts of a URI is no hexadecimal digit, so an
+ * escape that is whole in the text is whole in its part. */
+static bool escapes_are_whole(struct span text)
 {
-	return end - p >= 3 && char_is(p[1], CHAR_HEX) && char_is(p[2], CHAR_HEX);
-}
-
-/* Behind what is of `class` with whole escapes only. */
-static inline const char *escaped_skip(const char *p, const char *end, unsigned class)
-{
-	while (p < end && char_is(*p, class) && (*p != '%' || is_escape(p, end)))
-		p++;
-	return p;
+	const char *p = text.p, *end = span_end(text);
+	while ((p = memchr(p, '%', (size_t)(end - p)))) {
+		if (end - p < 3 || !char_is(p[1], CHAR_HEX) || !char_is(p[2], CHAR_HEX))
+			return false;
+		p += 3;
+	}
+	return true;
 }
 
 /* uri-parameters (RFC 3261 25.1) from the ';' at `p`: behind them, NULL when one has no name or
@@ -26,11 +26,11 @@ static const char *params_skip(const char *p, const char *end)
 	unsigned n = 0;
 	while (p < end && *p == ';') {
 		const char *name = ++p;
-		p = escaped_skip(p, end, CHAR_PARAM);
+		p = class_skip(p, end, CHAR_PARAM);
 		if (p == name || ++n > URI_PARAMS_MAX)
 			return NULL;
 		while (p < end && *p == '=')
-			p = escaped_skip(p + 1, end, CHAR_PARAM);
+			p = class_skip(p + 1, end, CHAR_PARAM);
 	}
 	return p;
 }
@@ -52,8 +52,7 @@ static bool headers_are_valid(struct span headers)
 				return false;
 			named = true;
 			p++;
-		} else if ((char_is(*p, CHAR_PARAM) || *p == '?') &&
-			   (*p != '%' || is_escape(p, end))) {
+		} else if (char_is(*p, CHAR_PARAM) || *p == '?') {
 			p++;
 		} else {
 			return false;
@@ -66,11 +65,11 @@ static bool headers_are_valid(struct span headers)
 static bool parse_userinfo(struct span info, struct uri *uri)
 {
 	const char *end = span_end(info);
-	const char *p = escaped_skip(info.p, end, CHAR_USER);
+	const char *p = class_skip(info.p, end, CHAR_USER);
 	uri->user = span_between(info.p, p);
 	if (p < end && *p == ':') {
 		const char *password = p + 1;
-		p = escaped_skip(password, end, CHAR_USER);
+		p = class_skip(password, end, CHAR_USER);
 		uri->password = span_between(password, p);
 	}
 	return uri->user.n && p == end;
@@ -93,10 +92,8 @@ static int parse_sip(struct span rest, struct uri *uri)
 	uri->host = span_of(p, n);
 	p += n;
 	if (p < end && *p == ':') {
-		const char *digits = ++p;
-		while (p < end && char_is(*p, CHAR_DIGIT))
-			p++;
-		if (!port_read(span_between(digits, p), &uri->port))
+		p = port_skip(p + 1, end, &uri->port);
+		if (!p)
 			return -1;
 	}
 	if (p < end && *p == ';') {
@@ -145,7 +142,7 @@ static int parse_other(struct span rest, struct uri *uri)
 	for (const char *p = rest.p, *end = span_end(rest); p < end; p++) {
 		bool ends_it = (unsigned char)*p <= ' ' || *p == 0x7f || *p == '<' || *p == '>' ||
 			       *p == '"';
-		if (ends_it || (*p == '%' && !is_escape(p, end)))
+		if (ends_it)
 			return -1;
 	}
 	uri->host = rest;
@@ -168,23 +165,26 @@ int uri_parse(struct span text, struct uri *uri)
 	memset(uri, 0, sizeof *uri);
 	if (!text.n || text.n > URI_LENGTH_MAX)
 		return -1;
-	uint32_t n = scheme_length(text);
-	if (!n)
+	uint32_t n = text.n > 4 && memcmp(text.p, "sip:", 4) == 0 ? 3 : scheme_length(text);
+	if (!n || !escapes_are_whole(text))
 		return -1;
 	uri->text = text;
 	uri->scheme_name = span_of(text.p, n);
 	struct span rest = span_from(text, n + 1);
-	if (span_ieq(uri->scheme_name, SPAN("sip"))) {
+	if (span_ieq(uri->scheme_name, SPAN("sip")))
 		uri->scheme = URI_SIP;
-		return parse_sip(rest, uri);
-	}
-	if (span_ieq(uri->scheme_name, SPAN("sips"))) {
+	else if (span_ieq(uri->scheme_name, SPAN("sips")))
 		uri->scheme = URI_SIPS;
-		return parse_sip(rest, uri);
-	}
-	if (span_ieq(uri->scheme_name, SPAN("tel"))) {
+	else if (span_ieq(uri->scheme_name, SPAN("tel")))
 		uri->scheme = URI_TEL;
+	switch (uri->scheme) {
+	case URI_SIP:
+	case URI_SIPS:
+		return parse_sip(rest, uri);
+	case URI_TEL:
 		return parse_tel(rest, uri);
+	case URI_OTHER:
+		break;
 	}
 	return parse_other(rest, uri);
 }

@@ -1,12 +1,5 @@
 #include "sip/via.h"
 
-static const char *token_skip(const char *p, const char *end)
-{
-	while (p < end && char_is(*p, CHAR_TOKEN))
-		p++;
-	return p;
-}
-
 /* sent-protocol = protocol-name SLASH protocol-version SLASH transport, LWS around each SLASH.
  * Behind it, or NULL. */
 static const char *take_protocol(const char *p, const char *end, struct via *via)
@@ -16,7 +9,7 @@ static const char *take_protocol(const char *p, const char *end, struct via *via
 		part = p + 8;
 	} else {
 		for (int slashes = 0; slashes < 2; slashes++) {
-			p = token_skip(part, end);
+			p = class_skip(part, end, CHAR_TOKEN);
 			if (p == part)
 				return NULL;
 			p = space_skip(p, end);
@@ -26,7 +19,7 @@ static const char *take_protocol(const char *p, const char *end, struct via *via
 		}
 	}
 	part = space_skip(part, end);
-	p = token_skip(part, end);
+	p = class_skip(part, end, CHAR_TOKEN);
 	via->transport_text = span_between(part, p);
 	via->transport = transport_of(via->transport_text);
 	return p > part ? p : NULL;
@@ -43,10 +36,8 @@ static const char *take_sent_by(const char *p, const char *end, struct via *via)
 	p = space_skip(behind, end);
 	if (p == end || *p != ':')
 		return p;
-	const char *digits = p = space_skip(p + 1, end);
-	while (p < end && char_is(*p, CHAR_DIGIT))
-		p++;
-	return port_read(span_between(digits, p), &via->port) ? space_skip(p, end) : NULL;
+	p = port_skip(space_skip(p + 1, end), end, &via->port);
+	return p ? space_skip(p, end) : NULL;
 }
 
 /* A parameter given twice could be read differently by whoever comes next (RFC 3261 7.3.1 forbids
@@ -59,25 +50,33 @@ static bool take_once(struct span *field, const struct param *param)
 	return true;
 }
 
+/* Almost everyone writes these in lower case; `lower` has the length of `name`. */
+static inline bool is_name(struct span name, struct span lower)
+{
+	return memcmp(name.p, lower.p, lower.n) == 0 || span_ieq(name, lower);
+}
+
+static bool take_rport(struct via *via, const struct param *param)
+{
+	if (via->has_rport)
+		return false;
+	via->has_rport = true;
+	via->rport = param->value;
+	return true;
+}
+
 static bool take_param(struct via *via, const struct param *param)
 {
-	switch (param->name.n) {
-	case 5:
-		if (span_ieq(param->name, SPAN("rport"))) {
-			if (via->has_rport)
-				return false;
-			via->has_rport = true;
-			via->rport = param->value;
-			return true;
-		}
-		return !span_ieq(param->name, SPAN("maddr")) || take_once(&via->maddr, param);
-	case 6:
-		return !span_ieq(param->name, SPAN("branch")) || take_once(&via->branch, param);
-	case 8:
-		return !span_ieq(param->name, SPAN("received")) || take_once(&via->received, param);
-	default:
-		return true;
-	}
+	struct span name = param->name;
+	if (name.n == 6 && is_name(name, SPAN("branch")))
+		return take_once(&via->branch, param);
+	if (name.n == 5 && is_name(name, SPAN("rport")))
+		return take_rport(via, param);
+	if (name.n == 8 && is_name(name, SPAN("received")))
+		return take_once(&via->received, param);
+	if (name.n == 5 && is_name(name, SPAN("maddr")))
+		return take_once(&via->maddr, param);
+	return true;
 }
 
 int via_parse(struct span value, struct via *via)
@@ -118,7 +117,9 @@ bool via_response_target(const struct via *via, struct addr *addr, struct span *
 		host = via->maddr;
 	} else if (via->received.p) {
 		host = via->received;
-		if (via->rport.n && !reliable && !port_read(via->rport, &port))
+		if (via->rport.n && !reliable &&
+			port_skip(via->rport.p, span_end(via->rport), &port) !=
+				span_end(via->rport))
 			return false;
 	}
 	if (addr_parse_ip(host, port, addr))

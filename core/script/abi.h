@@ -1,0 +1,148 @@
+// What Lua may call: this file is compiled as C and given to ffi.cdef byte for byte, so it holds
+// declarations and comments only, no preprocessor.
+//
+// Rules. No function here enters Lua, blocks, or throws. Each takes the script (one Lua state) it is called from, checks the
+// numeric handle it is given (a message that is gone gives VD_GONE, never freed memory), acts,
+// and returns a code. Text goes in as pointer and length, borrowed for the call. Text comes out in a vd_value
+// and is valid until the next call; Lua copies it at once.
+
+typedef struct vd_script vd_script;
+
+enum vd_code {
+	VD_OK = 0,
+	VD_ABSENT = 1,      // there is no such thing; no mistake
+	VD_NUMBER = 2,      // vd_value.number is the answer
+	VD_TEXT = 3,        // vd_value.p, .n is the answer
+	VD_BOOL = 4,        // vd_value.number is 0 or 1
+	VD_RESOLVE = 5,     // vd_value: host in p, n; port (or 0) in number; transport in extra
+	VD_GONE = -1,       // the message is no longer available
+	VD_BAD_NAME = -2,   // no header name
+	VD_BAD_VALUE = -3,  // CR, LF, NUL, or of the wrong form
+	VD_LIMIT = -4,      // a named limit was reached
+	VD_REFUSED = -5,    // not allowed here
+	VD_MISUSE = -6,     // not for this kind of message
+};
+
+typedef struct vd_value {
+	double number;
+	const char *p;
+	uint32_t n;
+	int extra;
+} vd_value;
+
+// ---- facts of a message ----
+
+enum vd_fact {
+	VD_METHOD, VD_METHOD_ID, VD_URI, VD_CODE, VD_REASON, VD_CALL_ID, VD_CSEQ_NUMBER, VD_CSEQ_METHOD, VD_BODY, VD_IS_REQUEST,
+	VD_FROM_TAG, VD_TO_TAG, VD_MAX_FORWARDS,
+	VD_SOURCE_IP, VD_SOURCE_PORT, VD_SOURCE_TRANSPORT, VD_SOURCE_LOOPBACK, VD_LEG, VD_DECISION,
+};
+int vd_message_fact(vd_script *script, double message, int fact, vd_value *out);
+
+// The values of all headers of that name, one by one; list headers are cut at their commas.
+int vd_message_values(vd_script *script, double message, const char *name, uint32_t n);
+int vd_message_next_value(vd_script *script, double message, vd_value *out);
+// Names and values of header `index` (0 first), as written: name in p, n; value length in number, right behind extra bytes.
+int vd_message_header_at(vd_script *script, double message, uint32_t index, vd_value *name, vd_value *value);
+// The whole message as it would be sent now.
+int vd_message_text(vd_script *script, double message, vd_value *out);
+
+// ---- changes to a message ----
+
+int vd_message_set_header(vd_script *script, double message, const char *name, uint32_t name_n, const char *value, uint32_t value_n);
+int vd_message_add_header(vd_script *script, double message, const char *name, uint32_t name_n, const char *value, uint32_t value_n);
+int vd_message_remove_header(vd_script *script, double message, const char *name, uint32_t name_n);
+int vd_message_set_uri(vd_script *script, double message, const char *uri, uint32_t n);
+int vd_message_set_body(vd_script *script, double message, const char *body, uint32_t body_n, const char *type, uint32_t type_n);
+
+// ---- decisions ----
+
+// A reply is begun, given further headers, and sent; a failed header leaves it unsent.
+int vd_reply_begin(vd_script *script, double message);
+int vd_reply_header(vd_script *script, const char *name, uint32_t name_n, const char *value, uint32_t value_n);
+int vd_reply_body(vd_script *script, const char *body, uint32_t n, const char *type, uint32_t type_n);
+int vd_reply_send(vd_script *script, double message, uint32_t code, const char *reason, uint32_t reason_n);
+int vd_message_drop(vd_script *script, double message, const char *reason, uint32_t n);
+// Statelessly, by Route and Request-URI or by Via. VD_RESOLVE: nothing done yet, look the host up and call forward_to.
+int vd_message_forward(vd_script *script, double message, vd_value *out);
+int vd_message_forward_to(vd_script *script, double message, const char *ip, uint32_t n, uint16_t port, int transport);
+// Whether the name in `out` of VD_RESOLVE could not be resolved: the request is answered.
+int vd_message_unresolved(vd_script *script, double message);
+// 1 when the request belongs to a dialog whose first request was forwarded here.
+int vd_message_in_dialog(vd_script *script, double message);
+
+// ---- values ----
+
+typedef struct vd_uri {
+	vd_value scheme, user, password, host, params, headers;
+	uint16_t port; // 0: none
+} vd_uri;
+int vd_uri_parse(const char *text, uint32_t n, vd_uri *out);
+
+typedef struct vd_address {
+	vd_value display, uri, params; // display without quotes and escapes
+} vd_address;
+int vd_address_parse(vd_script *script, const char *text, uint32_t n, vd_address *out);
+// ";a=b;c" step by step: `at` is where to go on (0 first). Name in name, value (quotes undone) in value.
+int vd_param_next(vd_script *script, const char *params, uint32_t n, uint32_t *at, vd_value *name, vd_value *value);
+
+// ---- registrar ----
+
+typedef struct vd_registrar {
+	uint32_t min_expires, max_expires, default_expires; // seconds
+} vd_registrar;
+// Returns the number of the registrar, or a negative code.
+int vd_registrar_new(vd_script *script, const vd_registrar *options);
+int vd_registrar_domain(vd_script *script, int registrar, const char *domain, uint32_t n);
+// The code it answered; 0 not its business; VD_GONE.
+int vd_registrar_receive(vd_script *script, int registrar, double message);
+// 1 when the Request-URI was an address of record and is now its contact; 0, VD_GONE.
+int vd_registrar_route(vd_script *script, double message);
+int vd_registrar_serves(vd_script *script, int registrar, double message);
+// 1 when the Request-URI is an address of record of one of its named domains that has no binding.
+int vd_registrar_lacks(vd_script *script, int registrar, double message);
+typedef struct vd_binding {
+	vd_value contact, params, call_id;
+	double expires; // seconds left
+	double q;
+	uint32_t cseq;
+} vd_binding;
+int vd_registrar_query(vd_script *script, const char *aor, uint32_t n);
+int vd_registrar_next(vd_script *script, vd_binding *out);
+double vd_registrar_expire(vd_script *script);
+
+// ---- waiting ----
+// Each files the one wish of the running task; Lua then yields to the host. VD_REFUSED: not in a task that may wait.
+
+int vd_wait_sleep(vd_script *script, double seconds);
+int vd_wait_lookup(vd_script *script, int type, const char *name, uint32_t n, double timeout);
+typedef struct vd_record {
+	int type;
+	uint32_t ttl;
+	uint16_t priority, weight, port;
+	vd_value text, flags, service; // A, AAAA: the address; SRV, NAPTR: the target
+} vd_record;
+// What the look-up of the running task brought: its status (0 found, 1 not found, 2 timeout, 3 failed), and records.
+int vd_lookup_status(vd_script *script);
+int vd_lookup_record(vd_script *script, uint32_t index, vd_record *out);
+
+// ---- timers ----
+// The number of the timer, or a negative code; `every` 0: once.
+double vd_timer_start(vd_script *script, double seconds, double every);
+int vd_timer_stop(vd_script *script, double timer);
+
+// ---- the rest ----
+
+double vd_now(vd_script *script);       // seconds, monotonic
+double vd_time(vd_script *script);      // seconds since 1970
+double vd_random(vd_script *script);    // 0 <= x < 1, from the world's random source
+int vd_log(vd_script *script, int level, const char *text, uint32_t n);
+typedef struct vd_leg {
+	vd_value spec, address, host, ip;
+	uint16_t port;
+	int transport;
+} vd_leg;
+int vd_leg_at(vd_script *script, uint32_t leg, vd_leg *out);
+// What the script returned, told while it loads.
+int vd_load_leg(vd_script *script, const char *spec, uint32_t n);
+int vd_load_module(vd_script *script, const char *path, uint32_t n);

@@ -1,0 +1,235 @@
+/* Reading and changing messages, for Lua (abi.h). */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "script/script.h"
+#include "sip/edit.h"
+
+static int text(vd_value *out, struct span s)
+{
+	if (!s.p)
+		return VD_ABSENT;
+	out->p = s.p;
+	out->n = s.n;
+	return VD_TEXT;
+}
+
+static int number(vd_value *out, double value)
+{
+	out->number = value;
+	return VD_NUMBER;
+}
+
+static int boolean(vd_value *out, bool value)
+{
+	out->number = value;
+	return VD_BOOL;
+}
+
+static int tag_of(vd_value *out, const struct nameaddr *party)
+{
+	return party ? text(out, nameaddr_tag(party)) : VD_ABSENT;
+}
+
+static int source_fact(struct packet *packet, int fact, vd_value *out)
+{
+	const struct flow *from = &packet->from;
+	switch (fact) {
+	case VD_SOURCE_IP: {
+		char *ip = arena_alloc(&packet->msg.arena, ADDR_TEXT_MAX);
+		return text(out, span_of(ip, addr_print_ip(&from->peer, ip)));
+	}
+	case VD_SOURCE_PORT:
+		return number(out, addr_port(&from->peer));
+	case VD_SOURCE_TRANSPORT:
+		return number(out, packet_leg(packet)->address.transport);
+	default:
+		return boolean(out, addr_is_loopback(&from->peer));
+	}
+}
+
+static int cseq_fact(struct msg *msg, int fact, vd_value *out)
+{
+	const struct cseq *cseq = msg_cseq(msg);
+	if (!cseq)
+		return VD_ABSENT;
+	return fact == VD_CSEQ_NUMBER ? number(out, cseq->number) : text(out, cseq->method);
+}
+
+int vd_message_fact(struct vd_script *script, double handle, int fact, vd_value *out)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	if (!packet)
+		return VD_GONE;
+	struct msg *msg = &packet->msg;
+	switch ((enum vd_fact)fact) {
+	case VD_METHOD:
+		return msg->is_request ? text(out, msg->method) : cseq_fact(msg, VD_CSEQ_METHOD, out);
+	case VD_METHOD_ID:
+		return number(out, msg->method_id);
+	case VD_URI:
+		return msg->is_request ? text(out, msg->uri) : VD_ABSENT;
+	case VD_CODE:
+		return msg->is_request ? VD_ABSENT : number(out, msg->code);
+	case VD_REASON:
+		return msg->is_request ? VD_ABSENT : text(out, msg->reason);
+	case VD_CALL_ID:
+		return text(out, msg_value(msg, HDR_CALL_ID));
+	case VD_CSEQ_NUMBER:
+	case VD_CSEQ_METHOD:
+		return cseq_fact(msg, fact, out);
+	case VD_BODY:
+		return text(out, msg->body.n ? msg->body : span_of("", 0));
+	case VD_IS_REQUEST:
+		return boolean(out, msg->is_request);
+	case VD_FROM_TAG:
+		return tag_of(out, msg_from(msg));
+	case VD_TO_TAG:
+		return tag_of(out, msg_to(msg));
+	case VD_MAX_FORWARDS: {
+		int64_t hops = msg_max_forwards(msg);
+		return hops < 0 ? VD_ABSENT : number(out, (double)hops);
+	}
+	case VD_SOURCE_IP:
+	case VD_SOURCE_PORT:
+	case VD_SOURCE_TRANSPORT:
+	case VD_SOURCE_LOOPBACK:
+		return source_fact(packet, fact, out);
+	case VD_LEG:
+		return number(out, packet->from.leg);
+	case VD_DECISION:
+		return number(out, packet->decision);
+	}
+	return VD_MISUSE;
+}
+
+/* ---- headers ---- */
+
+int vd_message_values(struct vd_script *script, double handle, const char *name, uint32_t n)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	if (!packet)
+		return VD_GONE;
+	enum hdr_id id = hdr_id_of(span_of(name, n));
+	script->values = msg_values(&packet->msg, id);
+	script->values_of = handle;
+	script->unlisted_at = 0;
+	script->unlisted_name = span_of(NULL, 0);
+	if (id == HDR_OTHER)
+		script->unlisted_name = arena_copy(&packet->msg.arena, span_of(name, n));
+	return VD_OK;
+}
+
+/* Headers that are no list: each value whole. */
+static int next_whole(struct vd_script *script, struct msg *msg, vd_value *out)
+{
+	int at = script->unlisted_name.p
+			 ? msg_find_name(msg, script->unlisted_name, script->unlisted_at)
+			 : msg_find(msg, script->values.id, script->unlisted_at);
+	if (at < 0)
+		return VD_ABSENT;
+	script->unlisted_at = at + 1;
+	return text(out, msg_unfolded(msg, at));
+}
+
+int vd_message_next_value(struct vd_script *script, double handle, vd_value *out)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	struct span value;
+	if (!packet)
+		return VD_GONE;
+	if (handle != script->values_of)
+		return VD_MISUSE;
+	if (script->unlisted_name.p || hdr_kind_of(script->values.id) != HDR_KIND_LIST)
+		return next_whole(script, &packet->msg, out);
+	return msg_values_next(&script->values, &value) ? text(out, value) : VD_ABSENT;
+}
+
+int vd_message_header_at(
+	struct vd_script *script, double handle, uint32_t index, vd_value *name, vd_value *value)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	if (!packet)
+		return VD_GONE;
+	if (index >= packet->msg.n_headers)
+		return VD_ABSENT;
+	text(name, hdr_name_text(&packet->msg.headers[index]));
+	text(value, msg_unfolded(&packet->msg, (int)index));
+	return VD_OK;
+}
+
+int vd_message_text(struct vd_script *script, double handle, vd_value *out)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	struct iovec iov[WORLD_IOV_MAX];
+	if (!packet)
+		return VD_GONE;
+	uint32_t n = write_msg(&packet->msg, iov, WORLD_IOV_MAX, false);
+	free(script->scratch);
+	char *to = script->scratch = must_alloc(write_length(iov, n));
+	for (uint32_t i = 0; i < n; i++) {
+		memcpy(to, iov[i].iov_base, iov[i].iov_len);
+		to += iov[i].iov_len;
+	}
+	return text(out, span_between(script->scratch, to));
+}
+
+/* ---- changes ---- */
+
+static int edited(int rc)
+{
+	switch (rc) {
+	case EDIT_BAD_NAME:
+		return VD_BAD_NAME;
+	case EDIT_BAD_VALUE:
+		return VD_BAD_VALUE;
+	case EDIT_TOO_MANY:
+		return VD_LIMIT;
+	case EDIT_REFUSED:
+		return VD_REFUSED;
+	}
+	return VD_OK;
+}
+
+int vd_message_set_header(struct vd_script *script, double handle, const char *name, uint32_t name_n,
+	const char *value, uint32_t value_n)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	return packet ? edited(edit_set(&packet->msg, span_of(name, name_n), span_of(value, value_n)))
+		      : VD_GONE;
+}
+
+int vd_message_add_header(struct vd_script *script, double handle, const char *name, uint32_t name_n,
+	const char *value, uint32_t value_n)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	return packet ? edited(edit_add(&packet->msg, span_of(name, name_n), span_of(value, value_n)))
+		      : VD_GONE;
+}
+
+int vd_message_remove_header(struct vd_script *script, double handle, const char *name, uint32_t name_n)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	return packet ? edited(edit_remove(&packet->msg, span_of(name, name_n))) : VD_GONE;
+}
+
+int vd_message_set_uri(struct vd_script *script, double handle, const char *uri, uint32_t n)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	if (!packet)
+		return VD_GONE;
+	if (!packet->msg.is_request)
+		return VD_MISUSE;
+	struct uri parsed;
+	if (uri_parse(span_of(uri, n), &parsed))
+		return VD_BAD_VALUE;
+	return edited(edit_uri(&packet->msg, arena_copy(&packet->msg.arena, span_of(uri, n))));
+}
+
+int vd_message_set_body(struct vd_script *script, double handle, const char *body, uint32_t body_n,
+	const char *type, uint32_t type_n)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	return packet ? edited(edit_body(&packet->msg, span_of(body, body_n), span_of(type, type_n)))
+		      : VD_GONE;
+}

@@ -1,0 +1,98 @@
+/* The registrar, for Lua (abi.h). */
+#include "base/check.h"
+#include "script/script.h"
+
+int vd_registrar_new(struct vd_script *script, const vd_registrar *options)
+{
+	if (script->n_registrars == SCRIPT_REGISTRARS_MAX)
+		return VD_LIMIT;
+	if (options->min_expires > options->max_expires)
+		return VD_BAD_VALUE;
+	struct registrar *registrar = must_zalloc(sizeof *registrar);
+	registrar->min_expires_s = options->min_expires;
+	registrar->max_expires_s = options->max_expires;
+	registrar->default_expires_s = options->default_expires;
+	script->registrars[script->n_registrars] = registrar;
+	return (int)script->n_registrars++;
+}
+
+static struct registrar *registrar_of(struct vd_script *script, int number)
+{
+	BUG(number < 0 || (uint32_t)number >= script->n_registrars);
+	return script->registrars[number];
+}
+
+int vd_registrar_domain(struct vd_script *script, int number, const char *domain, uint32_t n)
+{
+	struct registrar *registrar = registrar_of(script, number);
+	if (!n || n >= REGISTRAR_DOMAIN_MAX)
+		return VD_BAD_VALUE;
+	if (registrar->n_domains == REGISTRAR_DOMAINS_MAX)
+		return VD_LIMIT;
+	char *to = registrar->domains[registrar->n_domains++];
+	for (uint32_t i = 0; i < n; i++)
+		to[i] = ascii_lower(domain[i]);
+	return VD_OK;
+}
+
+int vd_registrar_receive(struct vd_script *script, int number, double handle)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	if (!packet)
+		return VD_GONE;
+	if (packet->decision != DECISION_NONE)
+		return VD_REFUSED;
+	return (int)registrar_receive(packet, registrar_of(script, number));
+}
+
+int vd_registrar_route(struct vd_script *script, double handle)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	return packet ? registrar_route(packet) : VD_GONE;
+}
+
+int vd_registrar_serves(struct vd_script *script, int number, double handle)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	return packet ? registrar_serves(packet, registrar_of(script, number)) : VD_GONE;
+}
+
+int vd_registrar_lacks(struct vd_script *script, int number, double handle)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	return packet ? registrar_lacks(packet, registrar_of(script, number)) : VD_GONE;
+}
+
+int vd_registrar_query(struct vd_script *script, const char *aor, uint32_t n)
+{
+	return registrar_find(script->engine, span_of(aor, n), &script->bindings) ? VD_OK
+										    : VD_BAD_VALUE;
+}
+
+static void give(vd_value *out, struct span s)
+{
+	out->p = s.p;
+	out->n = s.n;
+}
+
+int vd_registrar_next(struct vd_script *script, vd_binding *out)
+{
+	struct binding binding;
+	if (!bindings_next(&script->bindings, &binding))
+		return VD_ABSENT;
+	give(&out->contact, binding.contact);
+	give(&out->params, binding.params);
+	give(&out->call_id, binding.call_id);
+	out->expires = (double)(binding.expires_at -
+				       script->engine->world->wall_ms(script->engine->world)) /
+		       1000;
+	out->q = binding.q / (double)BINDING_Q_MAX;
+	out->cseq = binding.cseq;
+	return VD_OK;
+}
+
+double vd_registrar_expire(struct vd_script *script)
+{
+	struct engine *engine = script->engine;
+	return bindings_expire(engine->bindings, engine->world->wall_ms(engine->world));
+}

@@ -1,0 +1,341 @@
+#include "script/task.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "script/host_private.h"
+
+/* ---- pool ---- */
+
+static void unlink_task(struct task *task)
+{
+	if (task->at) {
+		*task->at = task->next;
+		if (task->next)
+			task->next->at = task->at;
+	}
+	task->at = NULL;
+}
+
+static void link_task(struct task *task, struct task **list)
+{
+	unlink_task(task);
+	task->next = *list;
+	task->at = list;
+	if (task->next)
+		task->next->at = &task->next;
+	*list = task;
+}
+
+/* A coroutine that waits for work, or a new one. NULL when the script's memory is used up. */
+static struct task *take(struct vd_script *script)
+{
+	struct task *task = script->idle;
+	if (task) {
+		unlink_task(task);
+		return task;
+	}
+	if (script->n_tasks == SCRIPT_TASKS_MAX)
+		return NULL;
+	task = must_zalloc(sizeof *task);
+	task->script = script;
+	script->n_tasks++;
+	return task;
+}
+
+/* Protected, since making a coroutine may find no memory. */
+static int make_coroutine(lua_State *L)
+{
+	struct task *task = lua_touserdata(L, 1);
+	task->co = lua_newthread(L);
+	task->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, task->script->worker);
+	lua_xmove(L, task->co, 1);
+	return 0;
+}
+
+static void drop_coroutine(struct task *task)
+{
+	if (task->co)
+		luaL_unref(task->script->L, LUA_REGISTRYINDEX, task->ref);
+	task->co = NULL;
+}
+
+static void free_task(struct task *task)
+{
+	unlink_task(task);
+	drop_coroutine(task);
+	task->script->n_tasks--;
+	free(task->records);
+	free(task);
+}
+
+void tasks_free_idle(struct vd_script *script)
+{
+	while (script->idle)
+		free_task(script->idle);
+}
+
+/* ---- waiting ---- */
+
+static void stop_waiting(struct task *task)
+{
+	struct engine *engine = task->script->engine;
+	timers_cancel(&engine->timers, &task->deadline);
+	if (task->lookup)
+		engine_lookup_cancel(engine, task->lookup);
+	task->lookup = 0;
+	task->wait = WAIT_NONE;
+}
+
+/* ---- running ---- */
+
+static void end(struct task *task, bool failed)
+{
+	struct vd_script *script = task->script;
+	struct packet *packet = task->packet;
+	stop_waiting(task);
+	task->packet = NULL;
+	if (task->n_records) {
+		free(task->records);
+		task->records = NULL;
+		task->n_records = 0;
+	}
+	if (failed) {
+		drop_coroutine(task);
+		free_task(task);
+	} else {
+		link_task(task, &script->idle);
+	}
+	if (packet)
+		packet_done(packet, failed);
+	if (!script->current)
+		host_reap_soon(script->host);
+}
+
+static void describe_failure(struct task *task, int status, char *message, char *traceback, size_t n)
+{
+	lua_State *co = task->co;
+	const char *text = lua_tostring(co, -1);
+	traceback[0] = '\0';
+	if (text) {
+		snprintf(message, n, "%s", text);
+	} else {
+		snprintf(message, n, "the error is a %s, not a text: write error(\"what went wrong\")",
+			luaL_typename(co, -1));
+	}
+	if (status == LUA_ERRMEM) {
+		snprintf(message, n, "not enough memory: the script reached its limit of %zu MB",
+			task->script->memory_max >> 20);
+		return;
+	}
+	/* Walks the stack without allocating in Lua: a script out of memory must still be reported. */
+	lua_Debug ar;
+	size_t used = 0;
+	for (int level = 0; level < 12 && lua_getstack(co, level, &ar); level++) {
+		if (!lua_getinfo(co, "Sln", &ar) || ar.currentline <= 0 ||
+			strstr(ar.short_src, "viaduct/dispatch.lua"))
+			continue;
+		int wrote = snprintf(traceback + used, n - used, "%s%s:%d%s%s", used ? " < " : "",
+			ar.short_src, ar.currentline, ar.name ? " in " : "", ar.name ? ar.name : "");
+		if (wrote < 0 || used + (size_t)wrote >= n)
+			break;
+		used += (size_t)wrote;
+	}
+}
+
+static void report(struct task *task, int status, bool timed_out)
+{
+	struct vd_script *script = task->script;
+	struct engine *engine = script->engine;
+	char message[1024], traceback[1024];
+	describe_failure(task, status, message, traceback, sizeof message);
+	engine->count[COUNT_script_errors]++;
+	if (status == LUA_ERRMEM || strstr(message, "not enough memory"))
+		engine->count[COUNT_script_out_of_memory]++;
+	if (timed_out)
+		engine->count[COUNT_script_timeouts]++;
+	host_script_error(script->host, script, message, traceback, timed_out);
+}
+
+/* Resumes with `n` arguments on the coroutine's stack; true when it ended as it should or waits. `failure`: of a
+ * loading task, which is told rather than logged. */
+static bool run(struct task *task, int n, struct script_failure *failure)
+{
+	struct vd_script *script = task->script;
+	struct host *host = script->host;
+	struct task *outer = script->running;
+	BUG(outer);
+	script->running = task;
+	task->wait = WAIT_NONE;
+	watchdog_begin(host->watchdog, task->co,
+		task->event == TASK_LOAD ? TASK_LOAD_BUDGET_MS : host->budget_ms);
+	int status = lua_resume(task->co, n);
+	bool timed_out = watchdog_end(host->watchdog);
+	script->running = NULL;
+	if (status == LUA_YIELD && task->wait) {
+		lua_settop(task->co, 0);
+		script->engine->count[COUNT_tasks_waited]++;
+		link_task(task, &script->waiting);
+		return true;
+	}
+	bool done = status == LUA_YIELD && lua_gettop(task->co) > 0 &&
+		    lua_touserdata(task->co, -1) == script;
+	if (done) {
+		lua_settop(task->co, 0);
+		end(task, false);
+		return true;
+	}
+	if (status == LUA_YIELD || status == 0) {
+		lua_settop(task->co, 0);
+		lua_pushliteral(task->co, "coroutine.yield outside a coroutine of the script's own");
+	}
+	if (failure)
+		describe_failure(task, status, failure->message, failure->traceback,
+			sizeof failure->message);
+	else
+		report(task, status, timed_out);
+	if (status == LUA_ERRMEM || timed_out)
+		lua_gc(script->L, LUA_GCCOLLECT, 0);
+	end(task, true);
+	return false;
+}
+
+/* A started task with its coroutine; NULL when a limit stands against it. */
+static struct task *start(struct vd_script *script, enum task_event event, struct packet *packet)
+{
+	struct task *task = take(script);
+	script->engine->count[COUNT_tasks_started]++;
+	if (!task)
+		return NULL;
+	task->event = event;
+	task->packet = packet;
+	if (!task->co && lua_cpcall(script->L, make_coroutine, task)) {
+		lua_settop(script->L, 0);
+		lua_gc(script->L, LUA_GCCOLLECT, 0);
+		task->co = NULL;
+		task->packet = NULL;
+		free_task(task);
+		return NULL;
+	}
+	return task;
+}
+
+void task_message(struct vd_script *script, struct packet *packet)
+{
+	struct task *task = start(script, TASK_MESSAGE, packet);
+	if (!task) {
+		script->engine->count[COUNT_overload]++;
+		packet_reply(packet, 503, span_of(NULL, 0), SPAN("Retry-After: 5\r\n"));
+		packet_done(packet, true);
+		return;
+	}
+	lua_pushnumber(task->co, TASK_MESSAGE);
+	lua_pushnumber(task->co, packet_handle(packet));
+	lua_pushnumber(task->co, packet->from.leg);
+	run(task, 3, NULL);
+}
+
+void task_timer(struct vd_script *script, uint64_t timer)
+{
+	struct task *task = start(script, TASK_TIMER, NULL);
+	if (!task) {
+		script->engine->count[COUNT_overload]++;
+		return;
+	}
+	lua_pushnumber(task->co, TASK_TIMER);
+	lua_pushnumber(task->co, (double)timer);
+	run(task, 2, NULL);
+}
+
+int task_load(struct vd_script *script, struct script_failure *failure)
+{
+	struct task *task = start(script, TASK_LOAD, NULL);
+	if (!task) {
+		snprintf(failure->message, sizeof failure->message, "no memory to load the script");
+		return -1;
+	}
+	lua_pushnumber(task->co, TASK_LOAD);
+	return run(task, 1, failure) ? 0 : -1;
+}
+
+/* ---- what comes back ---- */
+
+static void resume(struct task *task)
+{
+	unlink_task(task);
+	run(task, 0, NULL);
+}
+
+static void slept(struct timer *timer)
+{
+	struct task *task = (struct task *)((char *)timer - offsetof(struct task, deadline));
+	resume(task);
+}
+
+static void looked_up(void *arg, enum dns_status status, const struct dns_record *records, uint32_t n)
+{
+	struct task *task = arg;
+	task->lookup = 0;
+	task->lookup_status = status;
+	free(task->records);
+	task->records = n ? must_alloc(n * sizeof *records) : NULL;
+	if (n)
+		memcpy(task->records, records, n * sizeof *records);
+	task->n_records = n;
+	resume(task);
+}
+
+void tasks_cancel(struct vd_script *script)
+{
+	while (script->waiting) {
+		struct task *task = script->waiting;
+		end(task, true);
+	}
+}
+
+/* ---- the wishes a task files before it yields (abi.h) ---- */
+
+static struct task *may_wait(struct vd_script *script)
+{
+	struct task *task = script->running;
+	return task && task->event != TASK_LOAD && !task->wait ? task : NULL;
+}
+
+int vd_wait_sleep(struct vd_script *script, double seconds)
+{
+	struct task *task = may_wait(script);
+	if (!task)
+		return VD_REFUSED;
+	if (!(seconds >= 0 && seconds <= 86400))
+		return VD_BAD_VALUE;
+	task->wait = WAIT_SLEEP;
+	task->deadline.fire = slept;
+	int64_t due_ms = (script->engine->world->now_us(script->engine->world) +
+				 (int64_t)(seconds * 1e6) + 999) / 1000;
+	timers_arm(&script->engine->timers, &task->deadline, due_ms);
+	return VD_OK;
+}
+
+int vd_wait_lookup(struct vd_script *script, int type, const char *name, uint32_t n, double timeout)
+{
+	struct task *task = may_wait(script);
+	if (!task)
+		return VD_REFUSED;
+	if (type < DNS_A || type > DNS_NAPTR || !n || n > 255 || !(timeout > 0 && timeout <= 60))
+		return VD_BAD_VALUE;
+	task->lookup = engine_lookup(script->engine, (enum dns_type)type, span_of(name, n),
+		(uint32_t)(timeout * 1000), looked_up, task);
+	if (!task->lookup)
+		return VD_LIMIT;
+	task->wait = WAIT_LOOKUP;
+	return VD_OK;
+}
+
+int vd_lookup_status(struct vd_script *script)
+{
+	return script->running ? (int)script->running->lookup_status : VD_REFUSED;
+}

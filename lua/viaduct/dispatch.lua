@@ -1,0 +1,98 @@
+-- Where the engine comes in: each pooled coroutine runs `worker`, which handles one event after the other.
+local abi = require "viaduct.abi"
+local leg = require "viaduct.leg"
+local loader = require "viaduct.loader"
+local message = require "viaduct.message"
+local wait = require "viaduct.wait"
+
+local C, script, pointer = abi.C, abi.script, abi.pointer
+local yield = coroutine.yield
+local message_of, source_of, leg_of = message.of, message.source_of, leg.of
+
+local LOAD, MESSAGE, TIMER = 1, 2, 3
+local receive
+
+-- ---- loading: what a script must return ----
+
+local known = { legs = true, receive = true }
+
+-- The line a complaint about the returned table points to: its `return`.
+local function return_line(source)
+	local line, found = 0, 1
+	for text in (source .. "\n"):gmatch "(.-)\n" do
+		line = line + 1
+		if text:find "^%s*return" then
+			found = line
+		end
+	end
+	return found
+end
+
+local function handler_of(given, complain)
+	if type(given) == "function" then
+		return given
+	elseif type(given) == "table" and type(given.receive) == "function" then
+		return function(msg, from_leg, from) return given:receive(msg, from_leg, from) end
+	elseif given == nil then
+		complain "the script has no handler: write return { receive = function(message, leg, from) ... end }"
+	end
+	complain(("receive must be a function(message, leg, from) or something with a receive method, not a %s"):format(type(given)))
+end
+
+local function load_legs(legs, complain)
+	if legs == nil then
+		return
+	elseif type(legs) ~= "table" then
+		complain 'legs must be a list: write legs = { "udp:127.0.0.1:5060" }'
+	end
+	for index, spec in ipairs(legs) do
+		if type(spec) ~= "string" then
+			complain(('leg %d must be a text such as "udp:127.0.0.1:5060", not a %s'):format(index, type(spec)))
+		elseif C.vd_load_leg(script, spec, #spec) ~= C.VD_OK then
+			complain(("leg %d is too long, or there are too many legs"):format(index))
+		end
+	end
+end
+
+local function load_script(path)
+	local chunk, source = loader.script(path)
+	if not chunk then
+		error(source, 0)
+	end
+	local returned = chunk()
+	local line = return_line(source)
+	local function complain(text) error(("%s:%d: %s"):format(path, line, text), 0) end
+	if type(returned) ~= "table" then
+		complain "the script must return a table: write return { receive = function(message, leg, from) ... end }"
+	end
+	for key in pairs(returned) do
+		if not known[key] then
+			complain(("the script returned an unknown field '%s'; it may have: legs, receive"):format(tostring(key)))
+		end
+	end
+	receive = handler_of(returned.receive, complain)
+	load_legs(returned.legs, complain)
+end
+
+-- ---- running ----
+
+--- The body of every pooled coroutine; `script_path` is for the LOAD event.
+---@param path string
+---@return fun(event: integer, a: number, b: number)
+local function worker_for(path)
+	return function(event, a, b)
+		wait.enter()
+		while true do
+			if event == MESSAGE then
+				receive(message_of(a), leg_of(b), source_of(a))
+			elseif event == TIMER then
+				wait.fire(a)
+			elseif event == LOAD then
+				load_script(path)
+			end
+			event, a, b = yield(pointer)
+		end
+	end
+end
+
+return worker_for

@@ -1,0 +1,54 @@
+-- What `require "viaduct"` gives a script: the public names, nothing else.
+local abi = require "viaduct.abi"
+local dns = require "viaduct.dns"
+local leg = require "viaduct.leg"
+local misuse = require "viaduct.blame"
+local wait = require "viaduct.wait"
+
+local C, script = abi.C, abi.script
+
+---@class viaduct
+local sip = {
+	uri = require "viaduct.uri",
+	address = require "viaduct.address",
+	registrar = require "viaduct.registrar",
+	stateless_proxy = require "viaduct.stateless_proxy",
+	receive_chain = require "viaduct.chain",
+	settings = require("viaduct.settings").values,
+	dns = { resolve = dns.resolve },
+	legs = leg.all,
+	sleep = wait.sleep,
+	after = wait.after,
+	every = wait.every,
+}
+
+--- Seconds of a clock that only goes forward.
+---@return number
+function sip.now() return C.vd_now(script) end
+
+--- Seconds since 1970.
+---@return number
+function sip.time() return C.vd_time(script) end
+
+local levels = { error = 0, warn = 1, info = 2, debug = 3 }
+
+--- Writes a log line: sip.log("text"), or sip.log("debug", "text").
+---@param level string "error", "warn", "info", "debug"; may be left out: info
+---@param text string|nil
+function sip.log(level, text)
+	if text == nil then
+		level, text = "info", level
+	end
+	if not levels[level] then
+		misuse("sip.log knows error, warn, info and debug, not '%s'", tostring(level))
+	end
+	text = tostring(text)
+	C.vd_log(script, levels[level], text, #text)
+end
+
+
+return setmetatable(sip, {
+	__metatable = false,
+	__index = function(_, name) misuse("viaduct has no '%s'", tostring(name)) end,
+	__newindex = function() misuse "the viaduct module cannot be changed" end,
+})

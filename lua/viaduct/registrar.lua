@@ -1,0 +1,136 @@
+-- The registrar of RFC 3261 10.3. Bindings live in the engine: they survive reloads, and all registrars share them.
+local abi = require "viaduct.abi"
+local misuse = require "viaduct.blame"
+local options = require "viaduct.options"
+local parse_params = require "viaduct.params"
+
+local C, script, settings, binding, text = abi.C, abi.script, abi.registrar, abi.binding, abi.text
+
+--- Keeps bindings and sends requests to them.
+---@class viaduct.Registrar
+local Registrar = {}
+Registrar.__index = Registrar
+Registrar.__name = "viaduct.Registrar"
+Registrar.__metatable = false
+
+local function check(code)
+	if code == C.VD_GONE then
+		misuse "message is no longer available: its handler has ended"
+	elseif code == C.VD_REFUSED then
+		misuse "this request was answered or forwarded already"
+	end
+	return code
+end
+
+--- Answers a REGISTER for one of its domains. Another request whose Request-URI is bound here gets the preferred
+--- contact as Request-URI and is left to the next element.
+---@param message viaduct.Message
+---@return integer|false code it answered with, or false: not handled
+function Registrar:receive(message)
+	local handle = message[1]
+	local code = check(C.vd_registrar_receive(script, self.number, handle))
+	if code ~= 0 then
+		return code
+	end
+	check(C.vd_registrar_route(script, handle))
+	return false
+end
+
+--- True when the request's target is in one of this registrar's domains, or a contact bound here.
+---@param request viaduct.Message
+---@return boolean
+function Registrar:serves(request)
+	return check(C.vd_registrar_serves(script, self.number, request[1])) == 1
+end
+
+--- True when the target is an address in one of this registrar's named domains and nothing is bound to it.
+---@param request viaduct.Message
+---@return boolean
+function Registrar:lacks(request)
+	return check(C.vd_registrar_lacks(script, self.number, request[1])) == 1
+end
+
+--- The contacts bound to an address of record, best first (q downwards, then newest).
+---@param address string|viaduct.Uri "sip:user@domain"
+---@return viaduct.Contact[] each reads as its URI; empty when there is none
+function Registrar:query(address)
+	local uri, list = tostring(address), {}
+	if C.vd_registrar_query(script, uri, #uri) ~= C.VD_OK then
+		return list
+	end
+	while C.vd_registrar_next(script, binding) == C.VD_OK do
+		list[#list + 1] = setmetatable({
+			uri = text(binding.contact),
+			params = parse_params(text(binding.params)),
+			call_id = text(binding.call_id),
+			expires = binding.expires,
+			q = binding.q,
+			cseq = binding.cseq,
+		}, self.contact_mt)
+	end
+	return list
+end
+
+--- Drops expired bindings from memory; they are never used, with or without this call.
+---@return integer dropped
+function Registrar:expire() return C.vd_registrar_expire(script) end -- luacheck: no self
+
+--- A bound contact.
+---@class viaduct.Contact
+---@field uri string
+---@field expires number seconds left
+---@field q number 0 to 1
+---@field params table<string, string|true> header parameters
+---@field call_id string of the REGISTER
+---@field cseq integer of the REGISTER
+Registrar.contact_mt = {
+	__name = "viaduct.Contact",
+	__metatable = false,
+	__tostring = function(self) return self.uri end,
+}
+
+local DEFAULT_MIN, DEFAULT_MAX = 30, 300 -- seconds
+
+local function domains_of(given)
+	local domains = given.domains or given.domain
+	if given.domains and given.domain then
+		misuse "registrar takes domain or domains, not both"
+	end
+	return type(domains) == "string" and { domains } or domains or {}
+end
+
+local function seconds(what, value, default)
+	value = value or default
+	if value ~= math.floor(value) or value < 0 or value > 2 ^ 31 then
+		misuse("%s must be whole seconds, 0 to 2^31", what)
+	end
+	return value
+end
+
+--- Makes a registrar.
+---@param given table|nil `domains` (names, "*.name", "*"; none: all) or `domain`; `min_expires` 30, `max_expires` 300, `default_expires` max_expires (seconds); `dispatcher`
+---@return viaduct.Registrar
+local function registrar(given)
+	given = options.check("registrar", given, {
+		dispatcher = "any", domain = "string or table", domains = "string or table",
+		min_expires = "number", max_expires = "number", default_expires = "number",
+	})
+	settings.min_expires = seconds("min_expires", given.min_expires, DEFAULT_MIN)
+	settings.max_expires = seconds("max_expires", given.max_expires, DEFAULT_MAX)
+	settings.default_expires = seconds("default_expires", given.default_expires, settings.max_expires)
+	local number = C.vd_registrar_new(script, settings)
+	if number == C.VD_BAD_VALUE then
+		misuse "min_expires is above max_expires"
+	elseif number < 0 then
+		misuse "too many registrars"
+	end
+	for _, domain in ipairs(domains_of(given)) do
+		options.argument("a domain", domain, "string")
+		if C.vd_registrar_domain(script, number, domain, #domain) ~= C.VD_OK then
+			misuse("'%s' is no domain, or there are too many", domain:sub(1, 100))
+		end
+	end
+	return setmetatable({ number = number }, Registrar)
+end
+
+return registrar

@@ -1,0 +1,109 @@
+-- Waiting and timers: a wait looks like a call, and suspends its handler only.
+local abi = require "viaduct.abi"
+local misuse = require "viaduct.blame"
+
+local C, script = abi.C, abi.script
+local running, yield = coroutine.running, coroutine.yield
+
+local M = {}
+
+-- Coroutines the engine runs handlers in; a yield from any other would reach the script, not the engine.
+local tasks = setmetatable({}, { __mode = "k" })
+
+function M.enter() tasks[running()] = true end
+
+function M.in_task() return tasks[running()] or false end
+
+-- After C has filed the wish of the running task.
+local function suspend(what, filed)
+	if filed == C.VD_REFUSED then
+		misuse("%s waits, and nothing can be waited for while the script loads", what)
+	elseif filed == C.VD_LIMIT then
+		return false
+	elseif filed ~= C.VD_OK then
+		misuse("%s: a number or name is out of range", what)
+	end
+	yield()
+	return true
+end
+
+local function check_place(what)
+	if not tasks[running()] then
+		misuse("%s must be called from the handler itself, not from a coroutine the script made", what)
+	end
+end
+
+--- Waits; other messages go on.
+---@param seconds number 0 to 86400
+function M.sleep(seconds)
+	if type(seconds) ~= "number" then
+		misuse("sleep takes seconds, not a %s", type(seconds))
+	end
+	check_place "sleep"
+	suspend("sleep", C.vd_wait_sleep(script, seconds))
+end
+
+-- True when asked; the answer is then in C.
+function M.lookup(kind, name, timeout)
+	check_place "dns.resolve"
+	return suspend("dns.resolve", C.vd_wait_lookup(script, kind, name, #name, timeout))
+end
+
+-- ---- timers ----
+
+local callbacks = {}
+
+function M.fire(id)
+	local entry = callbacks[id]
+	if not entry then
+		return
+	end
+	if not entry.every then
+		callbacks[id] = nil
+	end
+	entry.callback()
+end
+
+--- A timer that was started by after or every.
+---@class viaduct.Timer
+local Timer = {}
+Timer.__index = Timer
+Timer.__name = "viaduct.Timer"
+Timer.__metatable = false
+
+--- Stops the timer; nothing happens when it is over.
+---@return boolean stopped
+function Timer:cancel()
+	callbacks[self.id] = nil
+	return C.vd_timer_stop(script, self.id) == C.VD_OK
+end
+
+local function start(what, seconds, every, callback)
+	if type(seconds) ~= "number" or type(callback) ~= "function" then
+		misuse("%s takes seconds and a function: write sip.%s(10, function() ... end)", what, what)
+	end
+	local id = C.vd_timer_start(script, seconds, every)
+	if id == C.VD_LIMIT then
+		misuse("%s: too many timers are running", what)
+	elseif id < 0 or (what == "every" and seconds <= 0) then
+		misuse("%s: the seconds are out of range", what)
+	end
+	callbacks[id] = { callback = callback, every = every > 0 }
+	return setmetatable({ id = id }, Timer)
+end
+
+--- Calls a function once. A timer made while the script loads ends with the script's time as the running one.
+---@param seconds number
+---@param callback fun()
+---@return viaduct.Timer
+function M.after(seconds, callback) return start("after", seconds, 0, callback) end
+
+--- Calls a function again and again, until cancelled or another script takes over.
+---@param seconds number more than 0
+---@param callback fun()
+---@return viaduct.Timer
+function M.every(seconds, callback)
+	return start("every", seconds, type(seconds) == "number" and seconds or 0, callback)
+end
+
+return M
