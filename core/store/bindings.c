@@ -11,7 +11,8 @@ struct bindings {
 	struct buckets by_aor, by_key;
 	uint32_t n;
 	size_t record_bytes;
-	uint64_t created; /* by the latest new binding */
+	uint64_t created; /* of the latest new binding */
+	uint64_t changes; /* counts up whenever a record goes: cursors must look again */
 	uint32_t hand;	  /* bucket of by_aor that bindings_expire looks at next */
 	int64_t swept_at; /* its latest call; 0: none yet */
 };
@@ -177,6 +178,7 @@ static void unlink_record(struct bindings *store, struct record *record)
 	if (record->is_keyed)
 		key_unlink(store, record);
 	store->n--;
+	store->changes++;
 	store->record_bytes -= record_size(record);
 }
 
@@ -237,23 +239,45 @@ bool bindings_put(
 void bindings_find(
 	struct bindings *store, struct span aor, int64_t now, struct bindings_cursor *cursor)
 {
+	uint64_t hash = hash_of(store, aor);
 	*cursor = (struct bindings_cursor){
 		.store = store,
-		.next = *aor_slot(store, hash_of(store, aor), aor),
+		.next = *aor_slot(store, hash, aor),
 		.now = now,
+		.aor_hash = hash,
+		.changes = store->changes,
 	};
+}
+
+/* The first behind the one given last. The cursor has no text of its AOR, whose hash stands for it.
+ */
+static void look_again(struct bindings_cursor *cursor)
+{
+	const struct bindings *store = cursor->store;
+	const struct record last = {.q = cursor->q, .created = cursor->created};
+	struct record *record = *buckets_of(&store->by_aor, cursor->aor_hash);
+	while (record && (record->hash[BY_AOR] != cursor->aor_hash ||
+				 (cursor->created && !goes_before(&last, record))))
+		record = record->next[BY_AOR];
+	cursor->next = record;
+	cursor->changes = store->changes;
 }
 
 bool bindings_next(struct bindings_cursor *cursor, struct binding *binding)
 {
+	if (cursor->changes != cursor->store->changes)
+		look_again(cursor);
 	struct record *record = cursor->next;
 	while (record && record->expires_at <= cursor->now)
 		record = next_of_aor(record);
 	cursor->at = record;
 	cursor->next = record ? next_of_aor(record) : NULL;
-	if (record)
-		record_view(record, binding);
-	return record != NULL;
+	if (!record)
+		return false;
+	cursor->q = record->q;
+	cursor->created = record->created;
+	record_view(record, binding);
+	return true;
 }
 
 bool bindings_replace(
@@ -261,15 +285,13 @@ bool bindings_replace(
 {
 	struct bindings *store = cursor->store;
 	struct record *old = cursor->at;
-	BUG(!old);
+	BUG(!old || cursor->changes != store->changes);
 	struct binding kept = *binding;
 	kept.aor = record_text(old, TEXT_AOR);
 	if (bindings_check(&kept))
 		return false;
 	uint64_t key_hash = contact_key.n ? hash_of(store, contact_key) : 0;
-	bool same_key = old->is_keyed == (contact_key.n > 0) &&
-			(!old->is_keyed || old->hash[BY_KEY] == key_hash);
-	cursor->next = NULL;
+	bool same_key = old->is_keyed == (contact_key.n > 0) && old->hash[BY_KEY] == key_hash;
 	if (same_key && old->q == kept.q && record_fits(old, &kept)) {
 		record_set(old, &kept); /* the usual refresh: nothing moves */
 		return true;
@@ -281,13 +303,13 @@ bool bindings_replace(
 	unlink_record(store, old);
 	link_record(store, record);
 	free(old);
-	cursor->at = record;
+	cursor->at = NULL;
 	return true;
 }
 
 void bindings_remove(struct bindings_cursor *cursor)
 {
-	BUG(!cursor->at);
+	BUG(!cursor->at || cursor->changes != cursor->store->changes);
 	drop(cursor->store, cursor->at);
 	cursor->at = NULL;
 }

@@ -28,7 +28,7 @@ enum {
 };
 
 /* What the caller puts in, and a view of what is stored: its texts are valid until the next call
- * that may change the store (any but bindings_next, bindings_check, bindings_room). */
+ * that may change the store (has_contact and expire among them). */
 struct binding {
 	struct span aor;
 	struct span contact; /* URI without brackets */
@@ -72,24 +72,27 @@ bool bindings_put(struct bindings *store, const struct binding *binding, struct 
  *	while (bindings_next(&cursor, &binding))
  *		...
  *
- * Any other call that may change the store ends the iteration, except bindings_remove at the
- *cursor. */
-struct bindings_cursor {
+ * The store may change meanwhile: the iteration goes on behind the binding it gave last. One that
+ *is stored all the while with the same q is given once. */
+struct bindings_cursor { /* private; needs no end, but the store must live */
 	struct bindings *store;
-	struct record *at, *next; /* private */
+	struct record *at, *next;
 	int64_t now;
+	uint64_t aor_hash, changes;
+	uint64_t created; /* of the binding given last; 0: none yet */
+	uint16_t q;
 };
 
 void bindings_find(
 	struct bindings *store, struct span aor, int64_t now, struct bindings_cursor *cursor);
 bool bindings_next(struct bindings_cursor *cursor, struct binding *binding);
 
-/* Refreshes what bindings_next gave last: all but its AOR and `created` becomes `binding`, whose
- * texts may be views of the one replaced. False, and nothing changed, when a limit stands against
- * it. */
+/* Refreshes what bindings_next gave last, if the store has not changed since: all but its AOR and
+ * `created` becomes `binding`, whose texts may be views of the one replaced. False, and nothing
+ * changed, when a limit stands against it. */
 bool bindings_replace(
 	struct bindings_cursor *cursor, const struct binding *binding, struct span contact_key);
-/* Removes what bindings_next gave last; the iteration may go on. */
+/* Removes what bindings_next gave last, if the store has not changed since. */
 void bindings_remove(struct bindings_cursor *cursor);
 /* Returns how many live bindings that took away. */
 uint32_t bindings_remove_all(struct bindings *store, struct span aor, int64_t now);
