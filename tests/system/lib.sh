@@ -55,7 +55,7 @@ at_most() { # LIMIT ACTUAL
 }
 
 quoted() { # standard input, as lines of a note
-	cut -c1-300 | sed 's/^/#   /'
+	head -n 20 | cut -c1-300 | sed 's/^/#   /'
 }
 
 has() { # TEXT PATTERN: an extended regular expression matches a line, letter case aside
@@ -163,12 +163,14 @@ engine_settled() { # serves, or has ended
 	engine_serves || ! running "$engine_pid"
 }
 
-engine_start() { # [--legs-from-script] [ARGUMENT...] [SCRIPT]: on a free port, UDP and TCP
-	local legs
-	free_port
-	port=$REPLY
-	legs=(-l "udp:127.0.0.1:$port" -l "tcp:127.0.0.1:$port")
-	[ "${1:-}" = --legs-from-script ] && legs=() && shift
+engine_start() { # [--on-its-own-legs] [ARGUMENT...] [SCRIPT]: else on a free $port, UDP and TCP
+	local legs=()
+	if [ "${1:-}" = --on-its-own-legs ]; then
+		shift
+	else
+		free_port
+		port=$REPLY legs=(-l "udp:127.0.0.1:$port" -l "tcp:127.0.0.1:$port")
+	fi
 	start engine "$engine" run "${legs[@]}" -s "$control" "$@"
 	engine_pid=$started_pid engine_stopped=
 	await 20 engine_settled

@@ -89,6 +89,20 @@ static void reads_ip_literals_and_prints_them_in_canonical_form(void **state)
 	}
 }
 
+static void measures_the_ipv4_address_that_a_text_begins_with(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		uint32_t length;
+	} cases[] = {{"192.0.2.1", 9}, {"192.0.2.1:5060", 9}, {"192.0.2.1;lr", 9}, {"1.2.3.4.5", 7},
+		{"1.2.3.2004", 9}, {"1.2.3.", 0}, {"1.2.3", 0}, {"1.2.256.4", 0}, {".1.2.3.4", 0},
+		{"a", 0}, {"", 0}};
+	for (size_t i = 0; i < COUNT(cases); i++)
+		expect_number(addr_ipv4_length(guarded(span_str(cases[i].text))), cases[i].length,
+			cases[i].text);
+}
+
 static const struct {
 	const char *text, *printed, *why;
 } endpoints[] = {
@@ -228,6 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_ip_literals_and_prints_them_in_canonical_form),
+		cmocka_unit_test(measures_the_ipv4_address_that_a_text_begins_with),
 		cmocka_unit_test(reads_addresses_with_ports),
 		cmocka_unit_test(prints_into_the_room_that_the_header_promises),
 		cmocka_unit_test(knows_what_nobody_may_be_sent_to),
