@@ -43,23 +43,29 @@ static inline const char *control_find(const char *p, const char *end)
 	return p;
 }
 
-enum { CONTROL_BLOCK = 32 };
+enum { CONTROL_BLOCK = 64 };
+
+#ifdef __SSE2__
+static inline uint64_t control_mask16(const char *p)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)p);
+	__m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
+	v = _mm_or_si128(low, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
+	return (unsigned)_mm_movemask_epi8(v);
+}
+#endif
 
 /* Which of the CONTROL_BLOCK bytes at `p` are control bytes, HTAB and line ends included: bit i is
  * byte i. */
-static inline uint32_t control_mask(const char *p)
+static inline uint64_t control_mask(const char *p)
 {
 #ifdef __SSE2__
-	const __m128i last = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f);
-	__m128i a = _mm_loadu_si128((const __m128i *)p);
-	__m128i b = _mm_loadu_si128((const __m128i *)(p + 16));
-	a = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(a, last), a), _mm_cmpeq_epi8(a, del));
-	b = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(b, last), b), _mm_cmpeq_epi8(b, del));
-	return (uint32_t)_mm_movemask_epi8(a) | (uint32_t)_mm_movemask_epi8(b) << 16;
+	return control_mask16(p) | control_mask16(p + 16) << 16 | control_mask16(p + 32) << 32 |
+	       control_mask16(p + 48) << 48;
 #else
-	uint32_t mask = 0;
+	uint64_t mask = 0;
 	for (int i = 0; i < CONTROL_BLOCK; i++)
-		mask |= (uint32_t)(p[i] == '\t' || char_is_control(p[i])) << i;
+		mask |= (uint64_t)(p[i] == '\t' || char_is_control(p[i])) << i;
 	return mask;
 #endif
 }

@@ -97,35 +97,33 @@ static void parse_request_line(struct msg *msg, struct span line, struct msg_err
 
 /* Walks the control bytes of the header section once, whatever they turn out to be. */
 struct controls {
-	const char *base;  /* where the block of `mask` begins */
-	uint32_t mask;	   /* its control bytes not yet given */
-	const char *next;  /* the block after it */
+	const char *next;  /* the block after that of `mask` */
+	uint64_t mask;	   /* control bytes of the block before `next` not yet given */
 	const char *limit; /* of the header section */
 };
 
-static inline void control_tail(struct controls *controls)
+/* The last, shorter block: its mask is that of a full one that ends beyond the limit. */
+static __attribute__((noinline)) void control_tail(struct controls *controls)
 {
-	controls->base = controls->next;
-	for (int i = 0; controls->next < controls->limit; i++, controls->next++)
-		if (*controls->next == '\t' || char_is_control(*controls->next))
-			controls->mask |= 1u << i;
+	const char *p = controls->next;
+	for (int i = 0; p < controls->limit; i++, p++)
+		if (*p == '\t' || char_is_control(*p))
+			controls->mask |= (uint64_t)1 << i;
 }
 
 /* The next control byte, or the limit. */
 static inline const char *control_next(struct controls *controls)
 {
 	while (!controls->mask) {
-		if (controls->limit - controls->next >= CONTROL_BLOCK) {
-			controls->base = controls->next;
-			controls->mask = control_mask(controls->base);
-			controls->next += CONTROL_BLOCK;
-		} else if (controls->next == controls->limit) {
+		if (controls->next >= controls->limit)
 			return controls->limit;
-		} else {
+		if (controls->limit - controls->next >= CONTROL_BLOCK)
+			controls->mask = control_mask(controls->next);
+		else
 			control_tail(controls);
-		}
+		controls->next += CONTROL_BLOCK;
 	}
-	const char *p = controls->base + __builtin_ctz(controls->mask);
+	const char *p = controls->next - CONTROL_BLOCK + __builtin_ctzll(controls->mask);
 	controls->mask &= controls->mask - 1;
 	return p;
 }
@@ -133,8 +131,8 @@ static inline const char *control_next(struct controls *controls)
 struct line {
 	const char *end;  /* where its line end begins */
 	const char *next; /* behind the line end */
-	bool folded;
-	bool has_controls;
+	unsigned folds;
+	unsigned controls; /* other than HTAB and line ends */
 };
 
 enum folds { NO_FOLDS, FOLDS };
@@ -144,29 +142,26 @@ enum folds { NO_FOLDS, FOLDS };
 static inline __attribute__((always_inline)) bool line_next(
 	struct controls *controls, const char *at, enum folds folds, struct line *line)
 {
-	line->folded = line->has_controls = false;
+	line->folds = line->controls = 0;
 	for (;;) {
 		const char *p = control_next(controls), *next = p + 1;
-		line->end = p;
-		line->next = next;
-		if (p == controls->limit) {
-			line->next = p;
+		line->end = line->next = p;
+		if (p == controls->limit)
 			return false;
-		}
 		if (*p == '\r' && next < controls->limit && *next == '\n') {
-			line->next++;
+			next++;
 			controls->mask &= controls->mask - 1; /* the LF, or nothing: see below */
 		} else if (p < at) {
 			continue; /* an LF whose CR was the last byte of the block before */
 		} else if (*p != '\n') {
-			line->has_controls |= *p != '\t';
+			line->controls += *p != '\t';
 			continue;
 		}
-		if (folds == NO_FOLDS || line->next == controls->limit ||
-			!char_is_blank(*line->next))
+		line->next = next;
+		if (folds == NO_FOLDS || next == controls->limit || !char_is_blank(*next))
 			return true;
-		line->folded = true;
-		at = line->next;
+		line->folds++;
+		at = next;
 	}
 }
 
@@ -185,7 +180,7 @@ static const char *index_start_line(
 		parse_request_line(msg, text, error);
 	if (error->reason && error->code == 0)
 		return NULL;
-	if (line.has_controls)
+	if (line.controls)
 		refuse(error, 400, "Control Byte In Request Line");
 	if (!ends) {
 		refuse(error, 400, "Header Section Not Closed");
@@ -226,7 +221,7 @@ static inline void index_header(struct msg *msg, const char *at, const struct li
 	struct span name = span_between(at, colon ? colon : at);
 	while (name.n && char_is_blank(name.p[name.n - 1]))
 		name.n--;
-	enum hdr_id id = name.n && name.n <= MSG_NAME_MAX ? hdr_id_of(name) : HDR_OTHER;
+	enum hdr_id id = hdr_id_of(name);
 	if (id == HDR_OTHER && (name.n > MSG_NAME_MAX || !span_is_token(name))) {
 		refuse(error, 400, "Bad Header Name");
 		return;
@@ -236,25 +231,25 @@ static inline void index_header(struct msg *msg, const char *at, const struct li
 		return;
 	}
 	struct span value = span_between(colon + 1, line->end);
-	if (line->has_controls && !text_is_clean(value))
+	if (line->controls && !text_is_clean(value))
 		refuse(error, 400, "Control Byte In Header");
 	if (value.n && value.p[0] == ' ') /* as nearly all have it */
 		value = span_of(value.p + 1, value.n - 1);
 	if (value.n && ends_in_space(value))
 		value = span_trim(value);
-	msg->id[msg->n_headers] = (uint8_t)id;
-	msg->headers[msg->n_headers++] = (struct hdr){
-		.line = at,
-		.line_n = (uint32_t)(line->next - at),
-		.value_at = (uint16_t)(value.p - at),
-		.value_n = value.n,
-		.name_n = (uint16_t)name.n,
-		.folded = line->folded,
-	};
+	struct hdr *hdr = &msg->headers[msg->n_headers];
+	msg->id[msg->n_headers++] = (uint8_t)id;
+	hdr->line = at;
+	hdr->unfolded = NULL;
+	hdr->line_n = (uint32_t)(line->next - at);
+	hdr->value_n = value.n;
+	hdr->value_at = (uint16_t)(value.p - at);
+	hdr->name_n = (uint16_t)name.n;
+	hdr->folded = line->folds > 0;
 }
 
 /* Where the body begins, or NULL when the section is not closed. */
-static const char *index_headers(
+static __attribute__((noinline)) const char *index_headers(
 	struct msg *msg, const char *at, struct controls controls, struct msg_error *error)
 {
 	const char *limit = controls.limit;
@@ -375,157 +370,4 @@ void msg_keep(struct msg *msg)
 	views_forget(msg);
 	msg->raw = span_of(to, raw.n);
 	msg->kept = to;
-}
-
-int msg_find_name(const struct msg *msg, struct span name, int from)
-{
-	enum hdr_id id = hdr_id_of(name);
-	int i = msg_find(msg, id, from);
-	while (id == HDR_OTHER && i >= 0 && !span_ieq(hdr_name_text(&msg->headers[i]), name))
-		i = msg_find(msg, id, i + 1);
-	return i;
-}
-
-struct span msg_unfolded(struct msg *msg, int i)
-{
-	struct hdr *hdr = &msg->headers[i];
-	struct span value = hdr_value(hdr);
-	if (!hdr->folded)
-		return value;
-	if (!hdr->unfolded) {
-		char *text = arena_alloc(&msg->arena, value.n);
-		uint32_t n = 0;
-		for (uint32_t at = 0; at < value.n; at++) {
-			if (value.p[at] != '\r' && value.p[at] != '\n') {
-				text[n++] = value.p[at];
-				continue;
-			}
-			while (n && char_is_blank(text[n - 1]))
-				n--;
-			while (at + 1 < value.n &&
-				(char_is_blank(value.p[at + 1]) || value.p[at + 1] == '\r' ||
-					value.p[at + 1] == '\n'))
-				at++;
-			text[n++] = ' ';
-		}
-		hdr->unfolded = text;
-		hdr->unfolded_n = (uint16_t)n;
-	}
-	return span_of(hdr->unfolded, hdr->unfolded_n);
-}
-
-struct span msg_value(struct msg *msg, enum hdr_id id)
-{
-	int i = msg_find(msg, id, 0);
-	return i < 0 ? span_of(NULL, 0) : msg_unfolded(msg, i);
-}
-
-struct msg_values msg_values(struct msg *msg, enum hdr_id id)
-{
-	return (struct msg_values){.msg = msg, .id = id, .header = -1};
-}
-
-bool msg_values_next(struct msg_values *values, struct span *value)
-{
-	while (!values->rest.n || !list_next(&values->rest, value)) {
-		int i = msg_find(values->msg, values->id, values->next);
-		if (i < 0)
-			return false;
-		values->header = i;
-		values->next = i + 1;
-		values->rest = msg_unfolded(values->msg, i);
-		if (hdr_kind_of(values->id) != HDR_KIND_LIST || !span_find(values->rest, ',')) {
-			*value = values->rest;
-			values->rest = span_of(NULL, 0);
-			if (value->n || hdr_kind_of(values->id) != HDR_KIND_LIST)
-				return true;
-		}
-	}
-	return true;
-}
-
-const struct uri *msg_ruri(struct msg *msg)
-{
-	if (msg->ruri_view == VIEW_UNKNOWN) {
-		if (!msg->is_request)
-			msg->ruri_view = VIEW_ABSENT;
-		else
-			msg->ruri_view = uri_parse(msg->uri, &msg->ruri) == 0 ? VIEW_OK : VIEW_BAD;
-	}
-	return msg->ruri_view == VIEW_OK ? &msg->ruri : NULL;
-}
-
-const struct via *msg_top_via(struct msg *msg)
-{
-	if (msg->via_view == VIEW_UNKNOWN) {
-		struct span value = msg_value(msg, HDR_VIA);
-		if (!value.p) {
-			msg->via_view = VIEW_ABSENT;
-			return NULL;
-		}
-		struct span rest = value;
-		if (span_find(value, ',') && !list_next(&rest, &value))
-			value = span_of(NULL, 0);
-		msg->via_view = via_parse(value, &msg->via) == 0 ? VIEW_OK : VIEW_BAD;
-	}
-	return msg->via_view == VIEW_OK ? &msg->via : NULL;
-}
-
-static const struct nameaddr *nameaddr_view(
-	struct msg *msg, enum hdr_id id, uint8_t *view, struct nameaddr *nameaddr)
-{
-	if (*view == VIEW_UNKNOWN) {
-		struct span value = msg_value(msg, id);
-		if (!value.p)
-			*view = VIEW_ABSENT;
-		else
-			*view = nameaddr_parse(value, nameaddr) == 0 ? VIEW_OK : VIEW_BAD;
-	}
-	return *view == VIEW_OK ? nameaddr : NULL;
-}
-
-const struct nameaddr *msg_from(struct msg *msg)
-{
-	return nameaddr_view(msg, HDR_FROM, &msg->from_view, &msg->from);
-}
-
-const struct nameaddr *msg_to(struct msg *msg)
-{
-	return nameaddr_view(msg, HDR_TO, &msg->to_view, &msg->to);
-}
-
-/* CSeq = 1*DIGIT LWS Method; the number is less than 2^31 (RFC 3261 8.1.1.5). */
-static bool cseq_parse(struct span value, struct cseq *cseq)
-{
-	uint32_t n = 0;
-	while (n < value.n && char_is(value.p[n], CHAR_DIGIT))
-		n++;
-	if (!span_u32(span_of(value.p, n), &cseq->number) || cseq->number > INT32_MAX)
-		return false;
-	cseq->method = span_trim(span_from(value, n));
-	if (n == value.n || !char_is_blank(value.p[n]) || cseq->method.n > MSG_METHOD_MAX)
-		return false;
-	cseq->method_id = method_id_of(cseq->method);
-	return cseq->method_id || span_is_token(cseq->method);
-}
-
-const struct cseq *msg_cseq(struct msg *msg)
-{
-	if (msg->cseq_view == VIEW_UNKNOWN) {
-		struct span value = msg_value(msg, HDR_CSEQ);
-		if (!value.p)
-			msg->cseq_view = VIEW_ABSENT;
-		else
-			msg->cseq_view = cseq_parse(value, &msg->cseq) ? VIEW_OK : VIEW_BAD;
-	}
-	return msg->cseq_view == VIEW_OK ? &msg->cseq : NULL;
-}
-
-int64_t msg_max_forwards(struct msg *msg)
-{
-	struct span value = msg_value(msg, HDR_MAX_FORWARDS);
-	uint32_t hops;
-	if (!value.p)
-		return -1;
-	return span_u32(value, &hops) && hops <= INT32_MAX ? (int64_t)hops : -2;
 }

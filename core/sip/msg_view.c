@@ -1,0 +1,157 @@
+/* Reading a message: headers by name, values of lists, and the typed views, each parsed on first
+ * use. */
+#include "sip/line.h"
+#include "sip/msg.h"
+
+int msg_find_name(const struct msg *msg, struct span name, int from)
+{
+	enum hdr_id id = hdr_id_of(name);
+	int i = msg_find(msg, id, from);
+	while (id == HDR_OTHER && i >= 0 && !span_ieq(hdr_name_text(&msg->headers[i]), name))
+		i = msg_find(msg, id, i + 1);
+	return i;
+}
+
+struct span msg_unfolded(struct msg *msg, int i)
+{
+	struct hdr *hdr = &msg->headers[i];
+	struct span value = hdr_value(hdr);
+	if (!hdr->folded)
+		return value;
+	if (!hdr->unfolded) {
+		char *text = arena_alloc(&msg->arena, value.n);
+		uint32_t n = 0;
+		for (uint32_t at = 0; at < value.n; at++) {
+			if (value.p[at] != '\r' && value.p[at] != '\n') {
+				text[n++] = value.p[at];
+				continue;
+			}
+			while (n && char_is_blank(text[n - 1]))
+				n--;
+			while (at + 1 < value.n &&
+				(char_is_blank(value.p[at + 1]) || value.p[at + 1] == '\r' ||
+					value.p[at + 1] == '\n'))
+				at++;
+			text[n++] = ' ';
+		}
+		hdr->unfolded = text;
+		hdr->unfolded_n = (uint16_t)n;
+	}
+	return span_of(hdr->unfolded, hdr->unfolded_n);
+}
+
+struct span msg_value(struct msg *msg, enum hdr_id id)
+{
+	int i = msg_find(msg, id, 0);
+	return i < 0 ? span_of(NULL, 0) : msg_unfolded(msg, i);
+}
+
+struct msg_values msg_values(struct msg *msg, enum hdr_id id)
+{
+	return (struct msg_values){.msg = msg, .id = id, .header = -1};
+}
+
+bool msg_values_next(struct msg_values *values, struct span *value)
+{
+	while (!values->rest.n || !list_next(&values->rest, value)) {
+		int i = msg_find(values->msg, values->id, values->next);
+		if (i < 0)
+			return false;
+		values->header = i;
+		values->next = i + 1;
+		values->rest = msg_unfolded(values->msg, i);
+		if (hdr_kind_of(values->id) != HDR_KIND_LIST || !span_find(values->rest, ',')) {
+			*value = values->rest;
+			values->rest = span_of(NULL, 0);
+			if (value->n || hdr_kind_of(values->id) != HDR_KIND_LIST)
+				return true;
+		}
+	}
+	return true;
+}
+
+const struct uri *msg_ruri(struct msg *msg)
+{
+	if (msg->ruri_view == VIEW_UNKNOWN) {
+		if (!msg->is_request)
+			msg->ruri_view = VIEW_ABSENT;
+		else
+			msg->ruri_view = uri_parse(msg->uri, &msg->ruri) == 0 ? VIEW_OK : VIEW_BAD;
+	}
+	return msg->ruri_view == VIEW_OK ? &msg->ruri : NULL;
+}
+
+const struct via *msg_top_via(struct msg *msg)
+{
+	if (msg->via_view == VIEW_UNKNOWN) {
+		struct span value = msg_value(msg, HDR_VIA);
+		if (!value.p) {
+			msg->via_view = VIEW_ABSENT;
+			return NULL;
+		}
+		struct span rest = value;
+		if (span_find(value, ',') && !list_next(&rest, &value))
+			value = span_of(NULL, 0);
+		msg->via_view = via_parse(value, &msg->via) == 0 ? VIEW_OK : VIEW_BAD;
+	}
+	return msg->via_view == VIEW_OK ? &msg->via : NULL;
+}
+
+static const struct nameaddr *nameaddr_view(
+	struct msg *msg, enum hdr_id id, uint8_t *view, struct nameaddr *nameaddr)
+{
+	if (*view == VIEW_UNKNOWN) {
+		struct span value = msg_value(msg, id);
+		if (!value.p)
+			*view = VIEW_ABSENT;
+		else
+			*view = nameaddr_parse(value, nameaddr) == 0 ? VIEW_OK : VIEW_BAD;
+	}
+	return *view == VIEW_OK ? nameaddr : NULL;
+}
+
+const struct nameaddr *msg_from(struct msg *msg)
+{
+	return nameaddr_view(msg, HDR_FROM, &msg->from_view, &msg->from);
+}
+
+const struct nameaddr *msg_to(struct msg *msg)
+{
+	return nameaddr_view(msg, HDR_TO, &msg->to_view, &msg->to);
+}
+
+/* CSeq = 1*DIGIT LWS Method; the number is less than 2^31 (RFC 3261 8.1.1.5). */
+static bool cseq_parse(struct span value, struct cseq *cseq)
+{
+	uint32_t n = 0;
+	while (n < value.n && char_is(value.p[n], CHAR_DIGIT))
+		n++;
+	if (!span_u32(span_of(value.p, n), &cseq->number) || cseq->number > INT32_MAX)
+		return false;
+	cseq->method = span_trim(span_from(value, n));
+	if (n == value.n || !char_is_blank(value.p[n]) || cseq->method.n > MSG_METHOD_MAX)
+		return false;
+	cseq->method_id = method_id_of(cseq->method);
+	return cseq->method_id || span_is_token(cseq->method);
+}
+
+const struct cseq *msg_cseq(struct msg *msg)
+{
+	if (msg->cseq_view == VIEW_UNKNOWN) {
+		struct span value = msg_value(msg, HDR_CSEQ);
+		if (!value.p)
+			msg->cseq_view = VIEW_ABSENT;
+		else
+			msg->cseq_view = cseq_parse(value, &msg->cseq) ? VIEW_OK : VIEW_BAD;
+	}
+	return msg->cseq_view == VIEW_OK ? &msg->cseq : NULL;
+}
+
+int64_t msg_max_forwards(struct msg *msg)
+{
+	struct span value = msg_value(msg, HDR_MAX_FORWARDS);
+	uint32_t hops;
+	if (!value.p)
+		return -1;
+	return span_u32(value, &hops) && hops <= INT32_MAX ? (int64_t)hops : -2;
+}
