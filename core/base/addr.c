@@ -31,23 +31,34 @@ enum transport transport_of(struct span name)
 	return TRANSPORT_NONE;
 }
 
-/* RFC 3261 25.1: IPv4address = 1*3DIGIT "." ... so leading zeros are decimal. All of `s`, or false.
- */
+/* RFC 3261 25.1: IPv4address = 1*3DIGIT "." ... so leading zeros are decimal. Its length at the
+ * start of `s`, or 0. */
+static uint32_t ipv4_length(struct span s, uint8_t out[4])
+{
+	const char *p = s.p, *end = s.p + s.n;
+	for (int part = 0; part < 4; part++) {
+		unsigned value = 0, digit;
+		const char *begin = p, *limit = end - p < 3 ? end : p + 3;
+		for (; p < limit && (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++)
+			value = value * 10 + digit;
+		if (p == begin || value > 255)
+			return 0;
+		out[part] = (uint8_t)value;
+		if (part < 3 && (p == end || *p++ != '.'))
+			return 0;
+	}
+	return (uint32_t)(p - s.p);
+}
+
 static bool parse_ipv4(struct span s, uint8_t out[4])
 {
-	uint32_t at = 0;
-	for (int part = 0; part < 4; part++) {
-		unsigned value = 0;
-		uint32_t begin = at;
-		while (at < s.n && at - begin < 3 && s.p[at] >= '0' && s.p[at] <= '9')
-			value = value * 10 + (unsigned)(s.p[at++] - '0');
-		if (at == begin || value > 255)
-			return false;
-		out[part] = (uint8_t)value;
-		if (part < 3 && (at == s.n || s.p[at++] != '.'))
-			return false;
-	}
-	return at == s.n;
+	return s.n && ipv4_length(s, out) == s.n;
+}
+
+uint32_t addr_ipv4_length(struct span s)
+{
+	uint8_t v4[4];
+	return s.n ? ipv4_length(s, v4) : 0;
 }
 
 static int hex_digit(char c)

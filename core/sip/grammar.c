@@ -33,12 +33,12 @@
 	((TOKEN(c) ? CHAR_TOKEN : 0) | (HOST(c) ? CHAR_HOST : 0) | (WORD(c) ? CHAR_WORD : 0) |     \
 		(USER(c) ? CHAR_USER : 0) | (PARAM(c) ? CHAR_PARAM : 0) |                          \
 		(HEX(c) ? CHAR_HEX : 0) | (DIGIT(c) ? CHAR_DIGIT : 0) |                            \
-		(VALUE(c) ? CHAR_VALUE : 0))
+		(VALUE(c) ? CHAR_VALUE : 0) | (HOST(c) && (c) != '.' ? CHAR_LABEL : 0))
 #define CLASS4(c) CLASS(c), CLASS((c) + 1), CLASS((c) + 2), CLASS((c) + 3)
 #define CLASS16(c) CLASS4(c), CLASS4((c) + 4), CLASS4((c) + 8), CLASS4((c) + 12)
 #define CLASS64(c) CLASS16(c), CLASS16((c) + 16), CLASS16((c) + 32), CLASS16((c) + 48)
 
-const uint8_t char_class[256] = {CLASS64(0), CLASS64(64), CLASS64(128), CLASS64(192)};
+const uint16_t char_class[256] = {CLASS64(0), CLASS64(64), CLASS64(128), CLASS64(192)};
 
 bool span_is(struct span s, unsigned class)
 {
@@ -75,35 +75,41 @@ uint32_t quoted_unescape(struct span s, char *out)
 	return n;
 }
 
-/* hostname of RFC 3261 25.1, but '_' and labels of digits pass as in the field (RFC 1123 2.1). */
+/* hostname of RFC 3261 25.1, but '_' and labels of digits pass as in the field (RFC 1123 2.1). A
+ * label is not empty and has
+ * '-' at neither end; a dot may end the last one. */
 static uint32_t hostname_length(struct span s)
 {
-	const char *end = class_skip(s.p, span_end(s), CHAR_HOST);
-	if (end == s.p || *s.p == '.' || *s.p == '-' || end[-1] == '-')
-		return 0;
-	for (const char *p = s.p; (p = memchr(p, '.', (size_t)(end - p)));) {
-		/* labels are not empty and have no '-' at either end; the last dot may be the
-		 * root's */
-		if (p[-1] == '-' || (p + 1 < end && (p[1] == '.' || p[1] == '-')))
+	const char *p = s.p, *end = span_end(s);
+	for (;;) {
+		const char *label = p;
+		p = class_skip(p, end, CHAR_LABEL);
+		if (p == label)
+			return (uint32_t)(p - s.p);
+		if (*label == '-' || p[-1] == '-')
 			return 0;
-		if (++p == end)
-			break;
+		if (p == end || *p != '.')
+			return (uint32_t)(p - s.p);
+		if (++p < end && *p == '.')
+			return 0;
 	}
-	return (uint32_t)(end - s.p);
 }
 
 /* Digits with dots are an IPv4 address or nothing: some resolvers would make one of them. A number
  * without dots is a name, as the field has it. */
 static uint32_t numeric_length(struct span s)
 {
-	const char *p = s.p, *end = span_end(s);
-	while (p < end && (*p == '.' || char_is(*p, CHAR_DIGIT)))
-		p++;
-	struct span number = span_between(s.p, p);
-	struct addr ip;
-	if ((p < end && char_is(*p, CHAR_HOST)) || !memchr(s.p, '.', number.n))
-		return hostname_length(s);
-	return addr_parse_ip(number, 0, &ip) ? number.n : 0;
+	uint32_t n = addr_ipv4_length(s);
+	if (n && (n == s.n || !char_is(s.p[n], CHAR_HOST)))
+		return n;
+	uint32_t all = hostname_length(s);
+	bool dotted = false;
+	for (uint32_t i = 0; i < all; i++) {
+		if (s.p[i] != '.' && !char_is(s.p[i], CHAR_DIGIT))
+			return all;
+		dotted |= s.p[i] == '.';
+	}
+	return dotted ? 0 : all;
 }
 
 uint32_t host_length(struct span s)
@@ -123,9 +129,9 @@ uint32_t host_length(struct span s)
 
 const char *port_skip(const char *p, const char *end, uint16_t *port)
 {
-	unsigned value = 0;
-	for (; p < end && char_is(*p, CHAR_DIGIT); p++) {
-		value = value * 10 + (unsigned)(*p - '0');
+	unsigned value = 0, digit;
+	for (; p < end && (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++) {
+		value = value * 10 + digit;
 		if (value > UINT16_MAX)
 			return NULL;
 	}

@@ -4,7 +4,7 @@
 
 #include "base/span.h"
 
-extern const uint8_t char_class[256];
+extern const uint16_t char_class[256];
 enum {
 	CHAR_TOKEN = 1,   /* token (also methods, parameter names, header names) */
 	CHAR_HOST = 2,    /* letters, digits, '-', '.', '_' */
@@ -14,6 +14,7 @@ enum {
 	CHAR_HEX = 32,
 	CHAR_DIGIT = 64,
 	CHAR_VALUE = 128, /* unquoted parameter values: all that ends neither the parameter nor the header value */
+	CHAR_LABEL = 256, /* CHAR_HOST without '.' */
 };
 
 static inline bool char_is(char c, unsigned class)
@@ -40,7 +41,7 @@ static inline const char *class_skip(const char *p, const char *end, unsigned cl
 /* White space wherever LWS is allowed; a fold is CRLF and SP or HTAB, so its parts count. */
 static inline bool char_is_space(char c)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+	return (unsigned char)c <= ' ' && (c == ' ' || c == '\t' || c == '\r' || c == '\n');
 }
 static inline const char *space_skip(const char *p, const char *end)
 {

@@ -160,23 +160,34 @@ static uint32_t scheme_length(struct span text)
 	return alpha && n < text.n && text.p[n] == ':' ? n : 0;
 }
 
+static enum uri_scheme scheme_of(struct span name)
+{
+	if (span_ieq(name, SPAN("sip")))
+		return URI_SIP;
+	if (span_ieq(name, SPAN("sips")))
+		return URI_SIPS;
+	return span_ieq(name, SPAN("tel")) ? URI_TEL : URI_OTHER;
+}
+
 int uri_parse(struct span text, struct uri *uri)
 {
 	memset(uri, 0, sizeof *uri);
 	if (!text.n || text.n > URI_LENGTH_MAX)
 		return -1;
-	uint32_t n = text.n > 4 && memcmp(text.p, "sip:", 4) == 0 ? 3 : scheme_length(text);
-	if (!n || !escapes_are_whole(text))
+	if (!escapes_are_whole(text))
 		return -1;
 	uri->text = text;
-	uri->scheme_name = span_of(text.p, n);
-	struct span rest = span_from(text, n + 1);
-	if (span_ieq(uri->scheme_name, SPAN("sip")))
+	if (span_starts(text, SPAN("sip:"))) {
 		uri->scheme = URI_SIP;
-	else if (span_ieq(uri->scheme_name, SPAN("sips")))
-		uri->scheme = URI_SIPS;
-	else if (span_ieq(uri->scheme_name, SPAN("tel")))
-		uri->scheme = URI_TEL;
+		uri->scheme_name = span_of(text.p, 3);
+		return parse_sip(span_of(text.p + 4, text.n - 4), uri);
+	}
+	uint32_t n = scheme_length(text);
+	if (!n)
+		return -1;
+	uri->scheme_name = span_of(text.p, n);
+	uri->scheme = scheme_of(uri->scheme_name);
+	struct span rest = span_from(text, n + 1);
 	switch (uri->scheme) {
 	case URI_SIP:
 	case URI_SIPS:
