@@ -1,7 +1,6 @@
 #include "sip/edit.h"
 
-#include <stdio.h>
-
+#include "base/put.h"
 #include "sip/line.h"
 
 static void views_changed(struct msg *msg, enum hdr_id id)
@@ -211,7 +210,7 @@ int edit_pop_value(struct msg *msg, enum hdr_id id)
 
 static char *put(char *at, struct span text)
 {
-	return text.n ? (char *)memcpy(at, text.p, text.n) + text.n : at;
+	return text.n ? put_span(at, text) : at;
 }
 
 int edit_uri(struct msg *msg, struct span uri)
@@ -256,7 +255,7 @@ static void header_put(struct msg *msg, enum hdr_id id, struct span value)
 int edit_body(struct msg *msg, struct span body, struct span type)
 {
 	char digits[16];
-	int n = snprintf(digits, sizeof digits, "%u", body.n);
+	size_t n = (size_t)(put_u32(digits, body.n) - digits);
 	type = span_trim(type);
 	if (!text_is_writable(type))
 		return EDIT_BAD_VALUE;
@@ -270,7 +269,7 @@ int edit_body(struct msg *msg, struct span body, struct span type)
 		return EDIT_TOO_MANY;
 	if (type.n)
 		header_put(msg, HDR_CONTENT_TYPE, type);
-	header_put(msg, HDR_CONTENT_LENGTH, span_of(digits, (size_t)n));
+	header_put(msg, HDR_CONTENT_LENGTH, span_of(digits, n));
 	msg->body = arena_copy(&msg->arena, body);
 	return 0;
 }
@@ -282,19 +281,17 @@ static bool put_received(char **at, const struct via *via, const struct addr *so
 {
 	struct addr sent_by;
 	struct param param;
-	char rport[16];
-	int rport_n = snprintf(rport, sizeof rport, ";rport=%u", addr_port(source));
 	bool is_sent_by = addr_parse_ip(via->host, 0, &sent_by) && addr_same_ip(&sent_by, source);
 	struct span rest = via->params;
 	*at = put(*at, rest.n ? span_between(via->text.p, rest.p) : via->text);
 	while (param_next(&rest, &param) > 0) {
 		if (span_ieq(param.name, SPAN("rport")))
-			*at = put(*at, span_of(rport, (size_t)rport_n));
+			*at = put_u32(put_text(*at, ";rport="), addr_port(source));
 		else if (!span_ieq(param.name, SPAN("received")))
 			*at = put(*at, param.whole);
 	}
 	if (via->has_rport || !is_sent_by) {
-		*at = put(*at, SPAN(";received="));
+		*at = put_text(*at, ";received=");
 		*at += addr_print_ip(source, *at);
 		return true;
 	}
@@ -312,14 +309,14 @@ int edit_received(struct msg *msg, const struct addr *source)
 	if (!fits(msg, room, msg->headers[i].line_n))
 		return EDIT_TOO_MANY;
 	char *line = arena_alloc(&msg->arena, (uint32_t)room), *at = put(line, name);
-	at = put(at, SPAN(": "));
+	at = put_text(at, ": ");
 	if (!put_received(&at, via, source))
 		return 0;
 	at = put(at, span_between(span_end(via->text), span_end(value)));
 	struct hdr hdr = {
 		.line = line, .value_at = (uint16_t)(name.n + 2), .name_n = (uint16_t)name.n};
 	hdr.value_n = (uint32_t)(at - line) - hdr.value_at;
-	at = put(at, SPAN("\r\n"));
+	at = put_text(at, "\r\n");
 	hdr.line_n = (uint32_t)(at - line);
 	header_replace(msg, i, hdr);
 	return 0;

@@ -1,6 +1,5 @@
 /* Replies from requests (RFC 3261 8.2.6), malformed requests included. */
-#include <stdio.h>
-
+#include "base/put.h"
 #include "sip/line.h"
 #include "sip/write.h"
 
@@ -25,7 +24,7 @@ static char *put_echo(char *at, struct span text)
 	const char *end = span_end(text);
 	bool quoted = false;
 	if (control_find(text.p, end) == end)
-		return text.n ? (char *)memcpy(at, text.p, text.n) + text.n : at;
+		return text.n ? put_span(at, text) : at;
 	for (const char *p = text.p; p < end; p++) {
 		uint32_t fold = line_end_at(p, end);
 		if (*p == '"')
@@ -44,9 +43,10 @@ static char *put_echo(char *at, struct span text)
 	return at;
 }
 
+/* `text` may be absent. */
 static char *put(char *at, struct span text)
 {
-	return text.n ? (char *)memcpy(at, text.p, text.n) + text.n : at;
+	return text.n ? put_span(at, text) : at;
 }
 
 /* Room for put_echo: each LF may grow by one byte. */
@@ -114,13 +114,13 @@ static char *put_headers(char *at, struct msg *msg, const struct echoed *echoed,
 	for (uint32_t k = 0; k < echoed->n; k++) {
 		int i = echoed->header[k];
 		at = put(at, hdr_name(msg->id[i]));
-		at = put(at, SPAN(": "));
+		at = put_text(at, ": ");
 		at = put_echo(at, hdr_value(&msg->headers[i]));
 		if (msg->id[i] == HDR_TO && to_tag.n) {
-			at = put(at, SPAN(";tag="));
+			at = put_text(at, ";tag=");
 			at = put(at, to_tag);
 		}
-		at = put(at, SPAN("\r\n"));
+		at = put_text(at, "\r\n");
 	}
 	return at;
 }
@@ -146,17 +146,19 @@ bool write_reply(struct msg *request, const struct reply *reply, struct span *ou
 	if (room > REPLY_LENGTH_MAX)
 		return false;
 	char *text = arena_alloc(&request->arena, (uint32_t)room), *at = text;
-	at += sprintf(at, "SIP/2.0 %u ", reply->code);
+	at = put_u32(put_text(at, "SIP/2.0 "), reply->code);
+	*at++ = ' ';
 	at = put_echo(at, reason);
-	at = put(at, SPAN("\r\n"));
+	at = put_text(at, "\r\n");
 	at = put_headers(at, request, &echoed, tag);
 	at = put(at, reply->headers);
 	if (type.n) {
-		at = put(at, SPAN("Content-Type: "));
+		at = put_text(at, "Content-Type: ");
 		at = put_echo(at, type);
-		at = put(at, SPAN("\r\n"));
+		at = put_text(at, "\r\n");
 	}
-	at += sprintf(at, "Content-Length: %u\r\n\r\n", reply->body.n);
+	at = put_u32(put_text(at, "Content-Length: "), reply->body.n);
+	at = put_text(at, "\r\n\r\n");
 	at = put(at, reply->body);
 	*out = span_between(text, at);
 	return true;

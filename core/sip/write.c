@@ -1,8 +1,7 @@
 #include "sip/write.h"
 
-#include <stdio.h>
-
 #include "base/check.h"
+#include "base/put.h"
 
 /* Piece `k` of a message: start line, headers, a Content-Length line that was missing, blank line,
  * body. */
@@ -25,9 +24,8 @@ static struct span piece(const struct msg *msg, struct span length_line, uint32_
 
 static struct span length_line_make(struct msg *msg)
 {
-	char text[40];
-	int n = snprintf(text, sizeof text, "Content-Length: %u\r\n", msg->body.n);
-	return arena_copy(&msg->arena, span_of(text, (size_t)n));
+	char text[40], *end = put_u32(put_text(text, "Content-Length: "), msg->body.n);
+	return arena_copy(&msg->arena, span_between(text, put_text(end, "\r\n")));
 }
 
 /* The last piece given and all from `k` on as one copy. */
