@@ -5,26 +5,39 @@ LUADIR ?= $(PREFIX)/share/lua/5.1
 BUILD  ?= build
 VERSION := 0.1.0
 
-CC     ?= gcc
-PKGS   := luajit libcares jansson
-OPT    ?= -O2 -g
+OPT      ?= -O2 -g
 SANITIZE ?=
-WARN   := -Wall -Wextra -Wshadow -Werror
-CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(OPT) $(WARN) $(SANITIZE) -fvisibility=hidden \
-	-fno-strict-aliasing -Icore $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
-LDLIBS := $(shell pkg-config --libs $(PKGS)) -lev -lm -lpthread
+PKGS     := luajit libcares jansson
+WARN     := -Wall -Wextra -Wshadow -Werror
+CPPFLAGS_ALL := -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icore $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+CFLAGS_ALL = -std=c11 $(OPT) $(WARN) $(SANITIZE) -fvisibility=hidden -fno-strict-aliasing $(CPPFLAGS_ALL) $(CFLAGS)
+LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lev -lm -lpthread
 LDFLAGS_ALL = $(SANITIZE) -Wl,-E $(LDFLAGS)
 
+# The layers, lowest first; a layer may include those to its left that `make lint` allows it.
 LAYERS := base sip net store engine script
 $(foreach l,$(LAYERS),$(eval $(l)_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard core/$(l)/*.c))))
 TOP_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard core/*.c))
 ALL_OBJ := $(foreach l,$(LAYERS),$($(l)_OBJ))
 
-.PHONY: all help
+.PHONY: all help deps run
+## all          build/viaduct
 all: $(BUILD)/viaduct
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+BUILD_PACKAGES := gcc make pkg-config libluajit-5.1-dev libev-dev libc-ares-dev libjansson-dev
+TEST_PACKAGES := libcmocka-dev luajit lua-busted lua-check clang clang-format libclang-rt-14-dev valgrind sip-tester \
+	libnet-sip-perl procps
+## deps         install what is needed to build and test, from Debian's packages
+deps:
+	apt-get update -q
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(BUILD_PACKAGES) $(TEST_PACKAGES)
+
+## run          start the engine with scripts/proxy.lua (ARGS="-l udp:127.0.0.1:5062 my.lua" for more)
+run: $(BUILD)/viaduct
+	$(BUILD)/viaduct run $(ARGS)
 
 $(BUILD)/viaduct: $(TOP_OBJ) $(ALL_OBJ)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
@@ -33,25 +46,28 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
+# The ABI is compiled in as text, which no compiler notices.
 $(BUILD)/obj/core/script/vm.o: core/script/abi.h
 
-# A unit test sees its own layer and those below, nothing else.
-base_DEPS := base
-sip_DEPS := base sip
-net_DEPS := base net
-store_DEPS := base store
-engine_DEPS := base sip net store engine
-script_DEPS := $(LAYERS)
-UNIT_SRC := $(wildcard tests/unit/*/*_test.c)
-UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
-.SECONDEXPANSION:
-layer_of = $(word 3,$(subst /, ,$(patsubst $(BUILD)/%,%,$(1))))
-$(UNIT_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $$(foreach l,$$($$(call layer_of,$$@)_DEPS),$$($$(l)_OBJ))
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS) -lcmocka
-.PHONY: unit
-unit: $(UNIT_BIN)
+.PHONY: install uninstall clean
+## install      binary to BINDIR, Lua library and scripts to LUADIR/viaduct (DESTDIR is honoured)
+install: $(BUILD)/viaduct
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LUADIR)/viaduct/scripts
+	install -m 755 $(BUILD)/viaduct $(DESTDIR)$(BINDIR)/viaduct
+	install -m 644 lua/viaduct/*.lua $(DESTDIR)$(LUADIR)/viaduct
+	install -m 644 scripts/*.lua $(DESTDIR)$(LUADIR)/viaduct/scripts
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+## uninstall    remove what install put there
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/viaduct
+	rm -rf $(DESTDIR)$(LUADIR)/viaduct
+
+## clean        remove build/
+clean:
+	rm -rf $(BUILD)
+
+include tests/tests.mk
 include tests/bench/bench.mk
 include tests/system/system.mk
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -29,8 +29,13 @@ struct log_field {
 	int64_t number; /* used when text.p is NULL */
 };
 
-#define LOG_TEXT(k, s) ((struct log_field){.key = (k), .text = (s)})
-#define LOG_STR(k, s) ((struct log_field){.key = (k), .text = span_str(s)})
+static inline struct log_field log_text(const char *key, struct span text)
+{
+	return (struct log_field){.key = key, .text = text.p ? text : SPAN("")};
+}
+
+#define LOG_TEXT(k, s) log_text((k), (s))
+#define LOG_STR(k, s) log_text((k), span_str(s))
 #define LOG_NUM(k, v) ((struct log_field){.key = (k), .number = (int64_t)(v)})
 
 void log_write(struct log *log, enum log_level level, const char *event, const struct log_field *fields);

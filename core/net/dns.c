@@ -271,6 +271,10 @@ void dns_query(
 		answer(question, DNS_FAILED, NULL, 0);
 		return;
 	}
+	if ((type == DNS_A || type == DNS_AAAA) && is_localhost(name)) {
+		answer(question, DNS_OK, loopback_record(type), 1);
+		return;
+	}
 	char text[DNS_NAME_MAX + 1];
 	memcpy(text, name.p, name.n);
 	text[name.n] = '\0';

@@ -149,6 +149,12 @@ int host_load(struct host *host, const char *file, const char *by)
 	if (!script)
 		return refuse(host, &failure, by);
 	uint32_t n = specs_of(host, script, specs);
+	if (!n) {
+		blame_leg(&failure, file, SPAN("return"),
+			"the script names no legs and -l gave none: write legs = { \"udp:127.0.0.1:5060\" }");
+		script_free(script);
+		return refuse(host, &failure, by);
+	}
 	if (legs_prepare(host->engine, specs, n, &plan, error, &bad)) {
 		blame_leg(&failure, file, specs[bad], error);
 		script_free(script);

@@ -1,5 +1,6 @@
 #include "script/script.h"
 
+#include <lua.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -55,6 +56,7 @@ struct vd_script *script_load(struct host *host, const char *file, struct script
 		return failed(script);
 	}
 	script->loading = false;
+	lua_gc(script->L, LUA_GCCOLLECT, 0);
 	return script;
 }
 

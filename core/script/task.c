@@ -8,6 +8,8 @@
 #include "base/check.h"
 #include "script/host_private.h"
 
+enum { TRACEBACK_LEVELS = 12 };
+
 /* ---- pool ---- */
 
 static void unlink_task(struct task *task)
@@ -135,12 +137,14 @@ static void describe_failure(struct task *task, int status, char *message, char 
 	/* Walks the stack without allocating in Lua: a script out of memory must still be reported. */
 	lua_Debug ar;
 	size_t used = 0;
-	for (int level = 0; level < 12 && lua_getstack(co, level, &ar); level++) {
-		if (!lua_getinfo(co, "Sln", &ar) || ar.currentline <= 0 ||
+	for (int level = 0; level < TRACEBACK_LEVELS && lua_getstack(co, level, &ar); level++) {
+		if (!lua_getinfo(co, "Sln", &ar) || ar.what[0] == 'C' ||
 			strstr(ar.short_src, "viaduct/dispatch.lua"))
 			continue;
-		int wrote = snprintf(traceback + used, n - used, "%s%s:%d%s%s", used ? " < " : "",
-			ar.short_src, ar.currentline, ar.name ? " in " : "", ar.name ? ar.name : "");
+		/* Where the innermost function stopped is in the message; here its first line. */
+		int line = ar.currentline > 0 ? ar.currentline : ar.linedefined;
+		int wrote = snprintf(traceback + used, n - used, "%s%s:%d in %s", used ? " < " : "",
+			ar.short_src, line, ar.name ? ar.name : "function");
 		if (wrote < 0 || used + (size_t)wrote >= n)
 			break;
 		used += (size_t)wrote;
