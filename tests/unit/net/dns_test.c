@@ -224,19 +224,55 @@ static void a_cancelled_question_is_not_answered(void **state)
 	stop(r, server);
 }
 
+/* The first IPv4 line of the hosts file with a name to it other than localhost. */
+static bool find_host(char ip[64], char name[64])
+{
+	FILE *file = fopen("/etc/hosts", "re");
+	char line[256];
+	bool found = false;
+	while (file && !found && fgets(line, sizeof line, file))
+		found = sscanf(line, "%63[0-9.] %63s", ip, name) == 2 &&
+			!strstr(name, "localhost") && dns_is_host_name(span_str(name));
+	if (file)
+		fclose(file);
+	return found;
+}
+
 static void the_hosts_file_is_asked_first(void **state)
 {
 	(void)state;
+	char ip[64], name[64];
+	if (!find_host(ip, name))
+		skip();
+	struct server *server = server_new();
+	struct recorder *r = recorder_of(server);
+	struct addr addr = parse(ip);
+	query(r, 1, DNS_A, name);
+	assert_int_equal(r->count[EVENT_DNS], 0);
+	RUN_UNTIL(r, r->count[EVENT_DNS] == 1);
+	assert_int_equal(r->events[0].status, DNS_OK);
+	assert_true(addr_eq(&r->events[0].records[0].addr, &addr));
+	assert_false(is_asked(server));
+	stop(r, server);
+}
+
+static void localhost_is_the_loopback_address(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"localhost", "LocalHost.", "any.name.localhost"};
 	struct server *server = server_new();
 	struct recorder *r = recorder_of(server);
 	struct addr four = parse("127.0.0.1:0"), six = parse("[::1]:0");
-	query(r, 1, DNS_A, "localhost");
-	query(r, 2, DNS_AAAA, "localhost");
+	for (uint32_t i = 0; i < 3; i++) {
+		query(r, 2 * i, DNS_A, names[i]);
+		query(r, 2 * i + 1, DNS_AAAA, names[i]);
+	}
 	assert_int_equal(r->count[EVENT_DNS], 0); /* never before dns_query returns */
-	RUN_UNTIL(r, r->count[EVENT_DNS] == 2);
-	assert_int_equal(r->events[0].status, DNS_OK);
-	assert_true(addr_eq(&r->events[0].records[0].addr, &four));
-	assert_true(addr_eq(&r->events[1].records[0].addr, &six));
+	RUN_UNTIL(r, r->count[EVENT_DNS] == 6);
+	for (uint32_t i = 0; i < 6; i++) {
+		assert_int_equal(r->events[i].status, DNS_OK);
+		assert_true(addr_eq(&r->events[i].records[0].addr, i % 2 ? &six : &four));
+	}
 	assert_false(is_asked(server));
 	stop(r, server);
 }
@@ -372,6 +408,7 @@ int main(void)
 		cmocka_unit_test(a_lost_question_is_asked_again),
 		cmocka_unit_test(a_cancelled_question_is_not_answered),
 		cmocka_unit_test(the_hosts_file_is_asked_first),
+		cmocka_unit_test(localhost_is_the_loopback_address),
 		cmocka_unit_test(what_is_no_host_name_is_not_asked),
 		cmocka_unit_test(no_more_than_so_many_are_outstanding),
 		cmocka_unit_test(at_most_so_many_records_are_told),

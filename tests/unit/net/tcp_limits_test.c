@@ -174,7 +174,7 @@ static void a_peer_that_does_not_read_is_not_read_and_loses_nothing(void **state
 	(void)state;
 	struct recorder *r = stream_recorder((struct live_options){.message_ms = 20});
 	struct addr leg = open_leg(r, 0, TRANSPORT_TCP, "127.0.0.1:0");
-	int fd = connect_with(&leg, 4096, NULL);
+	int fd = connect_with(&leg, 65536, NULL);
 	r->on_message = answer_at_length;
 	size_t sent = 0, heard = 0;
 	int full = 0; /* rounds in which the socket took no more */
@@ -230,9 +230,18 @@ static void a_connect_nobody_answers_is_given_up(void **state)
 	recorder_free(r);
 }
 
+/* It has descriptors of its own, and takes what is beyond the limit off the queue. */
+static bool is_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+	return preload && strstr(preload, "vgpreload");
+}
+
 static void without_descriptors_accepting_pauses_and_the_rest_goes_on(void **state)
 {
 	(void)state;
+	if (is_valgrind())
+		skip();
 	struct recorder *r = stream_recorder((struct live_options){.accept_pause_ms = 20});
 	struct addr leg = open_leg(r, 0, TRANSPORT_TCP, "127.0.0.1:0");
 	struct addr datagrams = open_leg(r, 1, TRANSPORT_UDP, "127.0.0.1:0");

@@ -87,7 +87,7 @@ static void joins_the_pieces_of_a_message(void **state)
 	int fd = peer_socket(&leg, &to.peer);
 	struct iovec pieces[WORLD_IOV_MAX];
 	for (int i = 0; i < WORLD_IOV_MAX; i++)
-		pieces[i] = (struct iovec){.iov_base = "abcdefgh" + i % 8, .iov_len = 1};
+		pieces[i] = (struct iovec){.iov_base = &"abcdefgh"[i % 8], .iov_len = 1};
 	for (int i = 0; i < 200; i++) /* more than a batch, and more pieces than one holds */
 		assert_int_equal(r->world->send(r->world, &to, pieces, WORLD_IOV_MAX), 0);
 	RUN_UNTIL(r, statistics(r).datagrams_out == 200);
