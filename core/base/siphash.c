@@ -32,32 +32,47 @@ static inline void word_in(struct siphash_state *s, uint64_t word)
 	s->v0 ^= word;
 }
 
-/* Up to 8 bytes as a little-endian number. */
-static inline uint64_t load(const char *p, size_t n)
+static inline uint64_t load64(const char *p)
 {
-	uint64_t word = 0;
-	memcpy(&word, p, n);
+	uint64_t word;
+	memcpy(&word, p, 8);
 	return le64toh(word);
 }
 
-/* `tail` holds the total % 8 bytes that make no word yet. */
-static inline void bytes_in(struct siphash_state *s, const char *p, size_t n)
+static inline uint64_t load32(const char *p)
 {
-	unsigned held = s->total & 7;
-	s->total += n;
-	if (held) {
-		size_t fill = 8 - held;
-		size_t take = n < fill ? n : fill;
-		s->tail |= load(p, take) << 8 * held;
-		if (take < fill)
-			return;
-		word_in(s, s->tail);
-		p += take;
-		n -= take;
-	}
+	uint32_t word;
+	memcpy(&word, p, 4);
+	return le32toh(word);
+}
+
+/* The last n % 8 of n bytes as a little-endian number, without reading outside of them. */
+static inline uint64_t load_rest(const char *p, size_t n)
+{
+	size_t rest = n & 7;
+	if (!rest)
+		return 0;
+	if (n >= 8)
+		return load64(p + n - 8) >> 8 * (8 - rest);
+	if (n >= 4)
+		return load32(p) | load32(p + n - 4) << 8 * (n - 4);
+	return (uint64_t)(uint8_t)p[0] | (uint64_t)(uint8_t)p[n / 2] << 8 * (n / 2) |
+	       (uint64_t)(uint8_t)p[n - 1] << 8 * (n - 1);
+}
+
+static inline void words_in(struct siphash_state *s, const char *p, size_t n)
+{
 	for (; n >= 8; p += 8, n -= 8)
-		word_in(s, load(p, 8));
-	s->tail = n ? load(p, n) : 0;
+		word_in(s, load64(p));
+}
+
+static inline uint64_t finish(struct siphash_state *s, uint64_t last)
+{
+	word_in(s, last);
+	s->v2 ^= 0xff;
+	for (int i = 0; i < 4; i++)
+		round_of(s);
+	return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
 }
 
 void siphash_init(struct siphash_state *s, const struct siphash_key *key)
@@ -70,28 +85,26 @@ void siphash_init(struct siphash_state *s, const struct siphash_key *key)
 	};
 }
 
+/* Each piece begins a word of its own, after its length: no byte is shifted from piece to piece. */
 void siphash_add(struct siphash_state *s, struct span piece)
 {
-	uint32_t length = htole32(piece.n);
-	bytes_in(s, (const char *)&length, sizeof length);
-	if (piece.n)
-		bytes_in(s, piece.p, piece.n);
+	struct siphash_state local = *s; /* in registers, whatever `piece` points to */
+	word_in(&local, piece.n);
+	words_in(&local, piece.p, piece.n);
+	if (piece.n & 7)
+		word_in(&local, load_rest(piece.p, piece.n));
+	*s = local;
 }
 
 uint64_t siphash_end(struct siphash_state *s)
 {
-	word_in(s, s->tail | s->total << 56);
-	s->v2 ^= 0xff;
-	for (int i = 0; i < 4; i++)
-		round_of(s);
-	return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+	return finish(s, 0);
 }
 
 uint64_t siphash(const struct siphash_key *key, const void *bytes, size_t n)
 {
 	struct siphash_state s;
 	siphash_init(&s, key);
-	if (n)
-		bytes_in(&s, bytes, n);
-	return siphash_end(&s);
+	words_in(&s, bytes, n);
+	return finish(&s, (n ? load_rest(bytes, n) : 0) | (uint64_t)n << 56);
 }

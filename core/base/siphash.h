@@ -13,7 +13,7 @@ uint64_t siphash(const struct siphash_key *key, const void *bytes, size_t n);
 
 /* Several pieces as one message; each is delimited, so ("ab","c") and ("a","bc") differ. */
 struct siphash_state {
-	uint64_t v0, v1, v2, v3, tail, total;
+	uint64_t v0, v1, v2, v3;
 };
 void siphash_init(struct siphash_state *state, const struct siphash_key *key);
 void siphash_add(struct siphash_state *state, struct span piece);

@@ -15,37 +15,35 @@ static struct span received_uri(const struct msg *msg)
 	return end ? span_between(rest.p, end) : msg->uri;
 }
 
-static struct span cseq_number(struct msg *msg, char out[10])
+struct branch_seed branch_seed(struct packet *packet)
 {
-	const struct cseq *cseq = msg_cseq(msg);
-	return span_between(out, put_u32(out, cseq ? cseq->number : 0));
+	struct branch_seed seed;
+	const struct cseq *cseq = msg_cseq(&packet->msg);
+	char number[10];
+	siphash_init(&seed.hash, &packet->engine->key);
+	siphash_add(&seed.hash, msg_value(&packet->msg, HDR_CALL_ID));
+	siphash_add(&seed.hash, span_between(number, put_u32(number, cseq ? cseq->number : 0)));
+	return seed;
 }
 
-uint64_t branch_loop_part(struct packet *packet)
+uint64_t branch_loop_part(struct packet *packet, const struct branch_seed *seed)
 {
 	struct msg *msg = &packet->msg;
-	char number[10];
-	struct siphash_state hash;
-	siphash_init(&hash, &packet->engine->key);
+	struct siphash_state hash = seed->hash;
+	siphash_add(&hash, SPAN("loop"));
 	siphash_add(&hash, received_uri(msg));
 	struct msg_values routes = msg_values(msg, HDR_ROUTE);
 	for (struct span route; msg_values_next(&routes, &route);)
 		siphash_add(&hash, route);
 	const struct nameaddr *from = msg_from(msg);
 	siphash_add(&hash, from ? nameaddr_tag(from) : span_of(NULL, 0));
-	siphash_add(&hash, msg_value(msg, HDR_CALL_ID));
-	siphash_add(&hash, cseq_number(msg, number));
 	return siphash_end(&hash);
 }
 
-uint64_t branch_answer_part(struct packet *packet, const struct leg *leg, struct span below)
+uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg *leg, struct span below)
 {
-	char number[10];
-	struct siphash_state hash;
-	siphash_init(&hash, &packet->engine->key);
+	struct siphash_state hash = seed->hash;
 	siphash_add(&hash, span_of(leg->sent_by, leg->sent_by_n));
-	siphash_add(&hash, msg_value(&packet->msg, HDR_CALL_ID));
-	siphash_add(&hash, cseq_number(&packet->msg, number));
 	siphash_add(&hash, below);
 	return siphash_end(&hash);
 }

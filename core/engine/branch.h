@@ -12,10 +12,17 @@
 
 enum { BRANCH_LENGTH = 7 + 16 + 16 };
 
+/* What both parts begin with; made once for a message. */
+struct branch_seed {
+	struct siphash_state hash;
+};
+
+struct branch_seed branch_seed(struct packet *packet);
 /* Of the request as it was received. */
-uint64_t branch_loop_part(struct packet *packet);
+uint64_t branch_loop_part(struct packet *packet, const struct branch_seed *seed);
 /* `below`: the branch of the Via that will stand under ours; p NULL when it has none. */
-uint64_t branch_answer_part(struct packet *packet, const struct leg *leg, struct span below);
+uint64_t branch_answer_part(
+	const struct branch_seed *seed, const struct leg *leg, struct span below);
 char *put_branch(char *out, uint64_t answer_part, uint64_t loop_part);
 /* `branch` is one of ours and has this part. */
 bool branch_has_answer_part(struct span branch, uint64_t answer_part);

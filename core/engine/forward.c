@@ -85,7 +85,8 @@ static void add_record_route(struct packet *packet, const struct leg *leg, uint6
 
 /* `connection`: where the answer goes back on, if the request came by a stream. */
 static struct span add_via(
-	struct packet *packet, const struct leg *leg, struct span below, uint64_t loop_part, uint64_t connection)
+	struct packet *packet, const struct leg *leg, struct span below, const struct route *route,
+	uint64_t connection)
 {
 	struct msg *msg = &packet->msg;
 	char text[VIA_TEXT_MAX], *out = put_text(text, "SIP/2.0/");
@@ -94,7 +95,7 @@ static struct span add_via(
 	out = put_span(out, span_of(leg->sent_by, leg->sent_by_n));
 	out = put_text(out, ";branch=");
 	char *branch = out;
-	out = put_branch(out, branch_answer_part(packet, leg, below), loop_part);
+	out = put_branch(out, branch_answer_part(&route->seed, leg, below), route->loop_part);
 	struct span written = arena_copy(&msg->arena, span_between(branch, out));
 	if (connection) {
 		out = put_text(out, ";i=");
@@ -199,11 +200,11 @@ static void forward_by(
 	if (in != out) {
 		if (record)
 			add_record_route(packet, in, mark);
-		below = add_via(packet, in, below, route->loop_part, packet->from.connection);
+		below = add_via(packet, in, below, route, packet->from.connection);
 	}
 	if (record)
 		add_record_route(packet, out, mark);
-	add_via(packet, out, below, route->loop_part, in == out ? packet->from.connection : 0);
+	add_via(packet, out, below, route, in == out ? packet->from.connection : 0);
 
 	if (send_request(packet, out, target) < 0) {
 		edit_pop_value(msg, HDR_VIA); /* the answer is for those before us */
@@ -320,12 +321,13 @@ static uint64_t hex64(struct span text)
 }
 
 /* `via` is one we wrote on this very request; `below` is the Via under it. */
-static bool is_own_via(struct packet *packet, const struct via *via, struct span below, struct own_via *own)
+static bool is_own_via(struct packet *packet, const struct branch_seed *seed, const struct via *via,
+	struct span below, struct own_via *own)
 {
 	struct param connection;
 	own->leg = legs_by_sent_by(packet->engine, via->transport, via->host, via->port);
 	if (!own->leg || !branch_has_answer_part(
-				 via->branch, branch_answer_part(packet, own->leg, below)))
+				 via->branch, branch_answer_part(seed, own->leg, below)))
 		return false;
 	own->connection = 0;
 	if (param_find(via->params, SPAN("i"), &connection) && span_is(connection.value, CHAR_HEX))
@@ -340,15 +342,16 @@ static enum forward_result forward_response(struct packet *packet)
 	struct span value, name;
 	int n = 0, own_vias = 1;
 	struct own_via own, inner;
+	struct branch_seed seed = branch_seed(packet);
 	struct flow to = {0};
 	struct msg_values vias = msg_values(msg, HDR_VIA);
 	while (n < 3 && msg_values_next(&vias, &value) && via_parse(value, &via[n]) == 0)
 		n++;
-	if (n < 1 || !is_own_via(packet, &via[0], n > 1 ? via[1].branch : span_of(NULL, 0), &own)) {
+	if (n < 1 || !is_own_via(packet, &seed, &via[0], n > 1 ? via[1].branch : span_of(NULL, 0), &own)) {
 		packet_drop(packet, COUNT_responses_not_ours);
 		return FORWARD_DONE;
 	}
-	if (n > 1 && is_own_via(packet, &via[1], n > 2 ? via[2].branch : span_of(NULL, 0), &inner)) {
+	if (n > 1 && is_own_via(packet, &seed, &via[1], n > 2 ? via[2].branch : span_of(NULL, 0), &inner)) {
 		own = inner;
 		own_vias = 2;
 	}

@@ -461,6 +461,8 @@ bool registrar_lacks(struct packet *packet, const struct registrar *registrar)
 	struct bindings_cursor cursor;
 	struct binding binding;
 	struct leg *leg;
+	if (!registrar->n_domains)
+		return false;
 	const struct uri *uri = msg->is_request ? msg_ruri(msg) : NULL;
 	if (!uri || !uri->user.n || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS))
 		return false;

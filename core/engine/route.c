@@ -1,6 +1,6 @@
 #include "engine/route.h"
 
-#include "engine/branch.h"
+#include "base/put.h"
 
 enum { MAX_FORWARDS_DEFAULT = 70 };
 
@@ -9,13 +9,17 @@ static void refuse(struct route *route, uint32_t code)
 	route->code = code;
 }
 
-/* RFC 3261 16.3 (4) with RFC 5393: did this very request pass here before? */
+/* RFC 3261 16.3 (4) with RFC 5393: did this very request pass here before? Only a Via that has the text of the
+ * loop part in it is worth parsing. */
 static bool is_loop(struct packet *packet, uint64_t loop_part)
 {
+	char text[16];
+	put_hex64(text, loop_part);
 	struct msg_values vias = msg_values(&packet->msg, HDR_VIA);
 	for (struct span value; msg_values_next(&vias, &value);) {
 		struct via via;
-		if (via_parse(value, &via) == 0 && branch_has_loop_part(via.branch, loop_part))
+		if (memmem(value.p, value.n, text, sizeof text) && via_parse(value, &via) == 0 &&
+			branch_has_loop_part(via.branch, loop_part))
 			return true;
 	}
 	return false;
@@ -31,7 +35,8 @@ static void check(struct packet *packet, struct route *route)
 		return refuse(route, 483);
 	}
 	route->hops_left = hops < 0 ? MAX_FORWARDS_DEFAULT : hops - 1;
-	route->loop_part = branch_loop_part(packet);
+	route->seed = branch_seed(packet);
+	route->loop_part = branch_loop_part(packet, &route->seed);
 	if (is_loop(packet, route->loop_part)) {
 		route->loop = true;
 		return refuse(route, 482);
@@ -70,6 +75,7 @@ static void undo_strict_router(struct packet *packet, struct route *route, struc
 	if (!last.p || !parse_route(last, &uri))
 		return;
 	route->undo_strict = true;
+	route->last_route = last;
 	route->request_uri = uri.text;
 	*request_uri = uri;
 }
@@ -87,15 +93,11 @@ void route_request(struct packet *packet, struct route *route)
 	struct uri request_uri = *parsed;
 	undo_strict_router(packet, route, &request_uri);
 
-	uint32_t n_routes = 0, index = 0;
 	struct msg_values routes = msg_values(msg, HDR_ROUTE);
-	for (struct span value; msg_values_next(&routes, &value);)
-		n_routes++;
-	if (route->undo_strict)
-		n_routes--;
-	routes = msg_values(msg, HDR_ROUTE);
-	for (struct span value; index < n_routes && msg_values_next(&routes, &value); index++) {
+	for (struct span value; msg_values_next(&routes, &value);) {
 		struct leg *leg;
+		if (route->undo_strict && value.p == route->last_route.p)
+			break; /* it is the Request-URI now */
 		if (!parse_route(value, &route->next_hop))
 			return refuse(route, 400);
 		if (!is_sip(&route->next_hop))
