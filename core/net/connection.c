@@ -210,6 +210,8 @@ static void make_room(struct connection *c, uint32_t n)
 
 static void append(struct connection *c, const void *bytes, size_t n)
 {
+	if (!n)
+		return;
 	make_room(c, (uint32_t)n);
 	memcpy(c->out + c->out_n, bytes, n);
 	c->out_n += (uint32_t)n;

@@ -1,5 +1,6 @@
 #include <ares.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -329,6 +330,8 @@ struct dns *dns_new(struct loop *loop, char error[256])
 	dns->loop = loop;
 	dns->arm.run = on_arm;
 	ev_timer_init(&dns->timer, on_try, 0., 0.);
+	/* c-ares writes to streams with writev, which no flag keeps from raising it. */
+	signal(SIGPIPE, SIG_IGN);
 	ares_library_init(ARES_LIB_INIT_ALL);
 	int status = ares_init_options(&dns->channel, &options, mask);
 	if (status == ARES_SUCCESS && loop->options.dns_servers) {
