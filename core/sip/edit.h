@@ -1,21 +1,22 @@
 /* Changes to a message: each takes effect at once and is seen by the next read.
  *
- * Names must be tokens and values must hold no CR, LF or NUL, or the edit is refused (nothing a script or a peer
- * supplies can start a new header line). New text lives in the message's arena; MSG_EDITS_MAX and MSG_HEADERS_MAX
- * bound it. All return 0 or a negative enum edit_error and change nothing then. */
+ * Names must be tokens and values must hold no CR, LF or NUL, or the edit is refused (nothing a
+ * script or a peer supplies can start a new header line); nor other control bytes, which msg_parse
+ * would refuse at the next hop. New text lives in the message's arena; MSG_EDITS_MAX and
+ * MSG_HEADERS_MAX bound it. All return 0 or a negative enum edit_error and change nothing then. */
 #pragma once
 
 #include "sip/msg.h"
 
 enum edit_error {
-	EDIT_BAD_NAME = -1,   /* no header name */
-	EDIT_BAD_VALUE = -2,  /* CR, LF or NUL; or a value of the wrong form */
-	EDIT_TOO_MANY = -3,   /* a limit of sip/msg.h */
-	EDIT_REFUSED = -4,    /* Content-Length: follows the body */
+	EDIT_BAD_NAME = -1,  /* no header name */
+	EDIT_BAD_VALUE = -2, /* CR, LF or NUL; or a value of the wrong form */
+	EDIT_TOO_MANY = -3,  /* a limit of sip/msg.h */
+	EDIT_REFUSED = -4,   /* Content-Length: follows the body */
 };
 
-/* Replaces the first header of that name in its place and removes the others; appends when absent. The header's own
- * spelling of its name is kept. */
+/* Replaces the first header of that name in its place and removes the others; appends when absent.
+ * The header's own spelling of its name is kept. */
 int edit_set(struct msg *msg, struct span name, struct span value);
 /* Appends after the last header of that name, or at the end. */
 int edit_add(struct msg *msg, struct span name, struct span value);
@@ -26,12 +27,14 @@ int edit_insert(struct msg *msg, int at, enum hdr_id id, struct span value);
 /* The value of header `i`. */
 int edit_value(struct msg *msg, int i, struct span value);
 void edit_remove_at(struct msg *msg, int i);
-/* Removes the first value of the list `id` forms: the whole header, or its part before the first comma. */
+/* Removes the first value of the list `id` forms: the whole header, or its part before the first
+ * comma. */
 int edit_pop_value(struct msg *msg, enum hdr_id id);
-/* Request-URI. Refuses white space and control bytes. */
+/* Request-URI: what uri_parse takes, and no headers in a sip one (RFC 3261 19.1.1). */
 int edit_uri(struct msg *msg, struct span uri);
 /* Body, with Content-Length following; `type` is the new Content-Type, empty: leave it. */
 int edit_body(struct msg *msg, struct span body, struct span type);
-/* received and rport of the top Via (RFC 3261 18.2.1, RFC 3581 4): rport without value gets both; otherwise received
- * only when sent-by is not that address. Values a peer wrote there itself are replaced. */
+/* received and rport of the top Via (RFC 3261 18.2.1, RFC 3581 4): rport without value gets both;
+ * otherwise received only when sent-by is not that address. Values a peer wrote there itself are
+ * replaced. */
 int edit_received(struct msg *msg, const struct addr *source);

@@ -1,11 +1,13 @@
 /* A SIP message as an index over the bytes that came in (RFC 3261 7).
  *
- * msg_parse copies nothing: every header is a span of the received bytes. Typed views are parsed on first
- * use and kept. Edits (sip/edit.h) replace spans by bytes of the message's arena, so a read after an edit sees the
- * edit, and a message nobody edited is written byte for byte as it came (sip/write.h).
+ * msg_parse copies nothing: every header is a span of the received bytes. Typed views are parsed on
+ * first use and kept. Edits (sip/edit.h) replace spans by bytes of the message's arena, so a read
+ * after an edit sees the edit, and a message nobody edited is written byte for byte as it came
+ * (sip/write.h).
  *
- * Ownership: the message borrows `raw` until msg_keep copies it. It owns its arena; msg_fini frees it.
- * Spans taken from a message are valid until msg_fini; msg_keep moves them, so do not hold any across it. */
+ * Ownership: the message borrows `raw` until msg_keep copies it. It owns its arena; msg_fini frees
+ * it. Spans taken from a message are valid until msg_fini; msg_keep moves them, so do not hold any
+ * across it. */
 #pragma once
 
 #include "base/arena.h"
@@ -14,17 +16,17 @@
 #include "sip/via.h"
 
 enum {
-	MSG_SIZE_MAX = 256 * 1024,     /* STREAM_MESSAGE_MAX; datagrams end at 64 KiB anyway */
-	MSG_HEADERS_MAX = 256,         /* header lines */
+	MSG_SIZE_MAX = 256 * 1024, /* STREAM_MESSAGE_MAX; datagrams end at 64 KiB anyway */
+	MSG_HEADERS_MAX = 256,	   /* header lines */
 	MSG_HEADER_SECTION_MAX = 64 * 1024,
 	MSG_HEADER_LENGTH_MAX = 16 * 1024, /* one header with its folds */
 	MSG_METHOD_MAX = 64,
-	MSG_NAME_MAX = 256,            /* a header name */
-	MSG_EDITS_MAX = 512 * 1024,    /* arena bytes that edits of one message may use */
+	MSG_NAME_MAX = 256,	    /* a header name */
+	MSG_EDITS_MAX = 512 * 1024, /* arena bytes that edits of one message may use */
 };
 
 struct hdr {
-	const char *line; /* whole header: name, colon, value, folds, line end */
+	const char *line;     /* whole header: name, colon, value, folds, line end */
 	const char *unfolded; /* the value without folds, made on first use; NULL until then */
 	uint32_t line_n;
 	uint32_t value_n;  /* of the trimmed value; folds inside it are kept */
@@ -49,12 +51,12 @@ struct msg {
 	bool edited;
 	enum method_id method_id; /* of the request, or of CSeq in a response (after msg_check) */
 	struct span method, uri;  /* request line; `uri` is replaced by edit_uri */
-	uint32_t code;            /* status line */
+	uint32_t code;		  /* status line */
 	struct span reason;
-	struct span start_line;   /* with its line end */
-	struct span blank;        /* the line end that closes the header section */
+	struct span start_line; /* with its line end */
+	struct span blank;	/* the line end that closes the header section */
 	struct span body;
-	uint32_t head_n;          /* length of all that stands before the body, edits included */
+	uint32_t head_n; /* length of all that stands before the body, edits included */
 	uint16_t n_headers;
 	uint8_t id[MSG_HEADERS_MAX]; /* enum hdr_id of headers[i] */
 	struct hdr headers[MSG_HEADERS_MAX];
@@ -71,7 +73,8 @@ struct msg {
 	char *kept; /* copy of raw made by msg_keep; owned */
 };
 
-/* Why a message was refused: what to answer and the text that says so. code 0: no answer possible. */
+/* Why a message was refused: what to answer and the text that says so. code 0: no answer possible.
+ */
 struct msg_error {
 	uint32_t code;
 	const char *reason;
@@ -81,15 +84,17 @@ struct msg_error {
 void msg_init(struct msg *msg);
 void msg_fini(struct msg *msg);
 
-/* Indexes `bytes`: one message, at most MSG_SIZE_MAX. Leading CRLFs are skipped. Content-Length: a shorter one cuts
- * the body, a longer one is an error; absent, the body is the rest (datagrams).
- * Returns 0, or -1 with `*error`. After -1 the headers indexed so far can still be used to build a reply when
- * error->code is not 0. */
-int msg_parse(struct msg *msg, struct span bytes, struct msg_error *error) __attribute__((warn_unused_result));
+/* Indexes `bytes`: one message, at most MSG_SIZE_MAX. Leading CRLFs are skipped. Content-Length: a
+ * shorter one cuts the body, a longer one is an error; absent, the body is the rest (datagrams).
+ * Returns 0, or -1 with `*error`. After -1 the headers indexed so far can still be used to build a
+ * reply when error->code is not 0. */
+int msg_parse(struct msg *msg, struct span bytes, struct msg_error *error)
+	__attribute__((warn_unused_result));
 
-/* The grammar and presence rules that a proxy or registrar must hold every message to (RFC 3261 8.1.1, 16.3(1)):
- * mandatory headers once, CSeq in range and of the same method, Via / From / To / Call-ID / Contact / Route well-formed,
- * numeric headers numeric, single-valued headers not contradicting. 0, or -1 with `*error`. */
+/* The grammar and presence rules that a proxy or registrar must hold every message to (RFC
+ * 3261 8.1.1, 16.3(1)): mandatory headers once, CSeq in range and of the same method, Via / From /
+ * To / Call-ID / Contact / Route well-formed, numeric headers numeric, single-valued headers not
+ * contradicting. 0, or -1 with `*error`. */
 int msg_check(struct msg *msg, struct msg_error *error) __attribute__((warn_unused_result));
 
 /* Makes the message independent of the receive buffer. All spans taken before are invalid. */
@@ -98,9 +103,9 @@ void msg_keep(struct msg *msg);
 /* Index of the first header of that id at or after `from`; -1 when there is none. */
 static inline int msg_find(const struct msg *msg, enum hdr_id id, int from)
 {
-	const uint8_t *at = from < msg->n_headers
-				    ? memchr(msg->id + from, (int)id, (size_t)(msg->n_headers - from))
-				    : NULL;
+	const uint8_t *at = from < msg->n_headers ? memchr(msg->id + from, (int)id,
+							    (size_t)(msg->n_headers - from))
+						  : NULL;
 	return at ? (int)(at - msg->id) : -1;
 }
 /* The same by name, for headers without an id too (any letter case, compact forms known). */
@@ -115,7 +120,8 @@ static inline struct span hdr_value(const struct hdr *hdr)
 {
 	return span_of(hdr->line + hdr->value_at, hdr->value_n);
 }
-/* Value of header `i` with each fold as one space (RFC 3261 7.3.1); uses the arena only when folded. */
+/* Value of header `i` with each fold as one space (RFC 3261 7.3.1); uses the arena only when
+ * folded. */
 struct span msg_unfolded(struct msg *msg, int i);
 /* Value of the first header of that id (unfolded), p NULL when absent. */
 struct span msg_value(struct msg *msg, enum hdr_id id);
@@ -124,8 +130,8 @@ struct span msg_value(struct msg *msg, enum hdr_id id);
 struct msg_values {
 	struct msg *msg;
 	enum hdr_id id;
-	int next;          /* header index to look from */
-	int header;        /* index of the header the current value stands in */
+	int next;   /* header index to look from */
+	int header; /* index of the header the current value stands in */
 	struct span rest;
 };
 struct msg_values msg_values(struct msg *msg, enum hdr_id id);
