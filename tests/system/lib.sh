@@ -194,6 +194,13 @@ ask() { # [OPTION...]: sends the request on standard input, prints the answer
 	return "${PIPESTATUS[0]}"
 }
 
+# The Lua heap swings between two collections, and tables fill; a leak grows beyond that.
+# (GROWTH_KB: a sanitizer keeps what is freed for a while, and needs more.)
+stays_flat() { # KIB_BEFORE KIB_AFTER
+	note "RSS $1 KiB before, $2 KiB after"
+	at_most "${GROWTH_KB:-16384}" $(($2 - $1))
+}
+
 json() { # NAME: that field's number, string or word, from JSON on standard input
 	tr -d '\n' | sed -n 's/.*"'"$1"'": *"\{0,1\}\([^",}]*\).*/\1/p'
 }
