@@ -17,11 +17,12 @@ static int connect_to(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct timeval patience = {PATIENCE_S, 0};
-	if (strlen(path) >= sizeof address.sun_path) {
+	size_t n = strlen(path);
+	if (n >= sizeof address.sun_path) {
 		fprintf(stderr, "viaduct: %s: the path is too long for a socket\n", path);
 		return -1;
 	}
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, n + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)

@@ -284,9 +284,11 @@ static char *put_date(char *out, int64_t now_ms)
 	/* Names of RFC 1123, whatever the locale. */
 	static const char days[] = "SunMonTueWedThuFriSat",
 			  months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	return out + sprintf(out, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n",
-			     days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
-			     tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	char line[96];
+	snprintf(line, sizeof line, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n",
+		days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour,
+		tm.tm_min, tm.tm_sec);
+	return put_text(out, line);
 }
 
 static char *put_binding(char *out, const struct binding *binding, int64_t now)
