@@ -38,10 +38,19 @@ static size_t line_length(struct span name, struct span value)
 	return (size_t)name.n + 2 + value.n + 2;
 }
 
-static int line_check(const struct msg *msg, struct span name, struct span value, uint32_t replaced)
+static int line_check(const struct msg *msg, struct span name, struct span value)
 {
 	if (name.n > MSG_NAME_MAX || !span_is_token(name))
 		return EDIT_BAD_NAME;
+	if (!text_is_writable(value))
+		return EDIT_BAD_VALUE;
+	return fits(msg, line_length(name, value), 0) ? 0 : EDIT_TOO_MANY;
+}
+
+/* The same where the name is known to be one. */
+static int value_check(
+	const struct msg *msg, struct span name, struct span value, uint32_t replaced)
+{
 	if (!text_is_writable(value))
 		return EDIT_BAD_VALUE;
 	return fits(msg, line_length(name, value), replaced) ? 0 : EDIT_TOO_MANY;
@@ -120,7 +129,7 @@ int edit_add(struct msg *msg, struct span name, struct span value)
 	value = span_trim(value);
 	if (id == HDR_CONTENT_LENGTH)
 		return EDIT_REFUSED;
-	int error = line_check(msg, name, value, 0);
+	int error = line_check(msg, name, value);
 	if (error)
 		return error;
 	if (msg->n_headers == MSG_HEADERS_MAX)
@@ -145,7 +154,7 @@ int edit_insert(struct msg *msg, int at, enum hdr_id id, struct span value)
 	value = span_trim(value);
 	if (id == HDR_CONTENT_LENGTH)
 		return EDIT_REFUSED;
-	int error = line_check(msg, hdr_name(id), value, 0);
+	int error = value_check(msg, hdr_name(id), value, 0);
 	if (error)
 		return error;
 	if (msg->n_headers == MSG_HEADERS_MAX)
@@ -163,7 +172,7 @@ int edit_value(struct msg *msg, int i, struct span value)
 		return EDIT_REFUSED;
 	struct span name = hdr_name_text(&msg->headers[i]);
 	value = span_trim(value);
-	int error = line_check(msg, name, value, msg->headers[i].line_n);
+	int error = value_check(msg, name, value, msg->headers[i].line_n);
 	if (!error)
 		header_replace(msg, i, line_make(msg, name, value));
 	return error;
@@ -276,48 +285,63 @@ int edit_body(struct msg *msg, struct span body, struct span type)
 
 enum { RECEIVED_ROOM = sizeof ";rport=65535" + sizeof ";received=" + ADDR_IP_TEXT_MAX };
 
-/* Writes the first Via value with the source in it; true when that says anything new. */
-static bool put_received(char **at, const struct via *via, const struct addr *source)
+/* Writes the first Via value with the source in it and notes in `via` where it stands; true when
+ * that says anything new. */
+static bool put_received(char **at, struct via *via, const struct addr *source)
 {
 	struct addr sent_by;
 	struct param param;
+	bool is_new = via->has_rport || via->received.p;
 	bool is_sent_by = addr_parse_ip(via->host, 0, &sent_by) && addr_same_ip(&sent_by, source);
 	struct span rest = via->params;
 	*at = put(*at, rest.n ? span_between(via->text.p, rest.p) : via->text);
 	while (param_next(&rest, &param) > 0) {
-		if (span_ieq(param.name, SPAN("rport")))
-			*at = put_u32(put_text(*at, ";rport="), addr_port(source));
-		else if (!span_ieq(param.name, SPAN("received")))
+		if (span_ieq(param.name, SPAN("rport"))) {
+			char *value = put_text(*at, ";rport=");
+			*at = put_u32(value, addr_port(source));
+			via->rport = span_between(value, *at);
+		} else if (!span_ieq(param.name, SPAN("received"))) {
 			*at = put(*at, param.whole);
+		}
 	}
-	if (via->has_rport || !is_sent_by) {
-		*at = put_text(*at, ";received=");
-		*at += addr_print_ip(source, *at);
-		return true;
-	}
-	return via->received.p != NULL;
+	via->received = span_of(NULL, 0);
+	if (!via->has_rport && is_sent_by)
+		return is_new;
+	char *value = put_text(*at, ";received=");
+	*at = value + addr_print_ip(source, value);
+	via->received = span_between(value, *at);
+	return true;
 }
 
 int edit_received(struct msg *msg, const struct addr *source)
 {
-	const struct via *via = msg_top_via(msg);
-	if (!via)
+	const struct via *top = msg_top_via(msg);
+	if (!top)
 		return EDIT_BAD_VALUE;
+	struct via via = *top;
 	int i = msg_find(msg, HDR_VIA, 0);
 	struct span name = hdr_name_text(&msg->headers[i]), value = msg_unfolded(msg, i);
 	size_t room = line_length(name, value) + RECEIVED_ROOM;
 	if (!fits(msg, room, msg->headers[i].line_n))
 		return EDIT_TOO_MANY;
-	char *line = arena_alloc(&msg->arena, (uint32_t)room), *at = put(line, name);
-	at = put_text(at, ": ");
-	if (!put_received(&at, via, source))
+	char *line = arena_alloc(&msg->arena, (uint32_t)room),
+	     *begin = put_text(put(line, name), ": ");
+	char *at = begin;
+	if (!put_received(&at, &via, source))
 		return 0;
-	at = put(at, span_between(span_end(via->text), span_end(value)));
+	uint32_t params_at = via.params.n ? (uint32_t)(via.params.p - via.text.p) : via.text.n;
+	struct span rest = span_between(span_end(via.text), span_end(value));
+	via.text = span_between(begin, at);
+	via.params = span_from(via.text, params_at);
+	at = put(at, rest);
 	struct hdr hdr = {
-		.line = line, .value_at = (uint16_t)(name.n + 2), .name_n = (uint16_t)name.n};
-	hdr.value_n = (uint32_t)(at - line) - hdr.value_at;
+		.line = line, .value_at = (uint16_t)(begin - line), .name_n = (uint16_t)name.n};
+	hdr.value_n = (uint32_t)(at - begin);
 	at = put_text(at, "\r\n");
 	hdr.line_n = (uint32_t)(at - line);
 	header_replace(msg, i, hdr);
+	/* The view stays: what else it points to has not changed. */
+	msg->via = via;
+	msg->via_view = VIEW_OK;
 	return 0;
 }
