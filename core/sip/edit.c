@@ -154,6 +154,8 @@ int edit_insert(struct msg *msg, int at, enum hdr_id id, struct span value)
 	value = span_trim(value);
 	if (id == HDR_CONTENT_LENGTH)
 		return EDIT_REFUSED;
+	if (id == HDR_OTHER)
+		return EDIT_BAD_NAME;
 	int error = value_check(msg, hdr_name(id), value, 0);
 	if (error)
 		return error;
