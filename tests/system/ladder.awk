@@ -30,8 +30,7 @@ function stretch(way, text) {
 }
 
 function row(left, left_text, right, right_text, decided) {
-	sub(/ +$/, "", decided)
-	print "  |" stretch(left, left_text) "|" stretch(right, right_text) "|  " decided
+	print "  |" stretch(left, left_text) "|" stretch(right, right_text) "|" (decided ? "  " decided : "")
 }
 
 function columns(a, b, c) {
@@ -42,7 +41,7 @@ BEGIN {
 	WIDTH = 24
 	phrase[180] = "Ringing"
 	phrase[200] = "OK"
-	columns("alice", "viaduct", "bob")
+	columns("alice", "viaduct", "bob                       the script decided:")
 	columns(caller, engine, callee)
 	row("", "", "", "", "")
 }
