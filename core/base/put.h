@@ -9,7 +9,8 @@ static inline char *put_span(char *out, struct span s)
 	return out + s.n;
 }
 
-#define put_text(out, literal) put_span((out), SPAN(literal))
+/* A literal only: of an array it would write all bytes, whatever they are. */
+#define put_text(out, literal) put_span((out), SPAN("" literal))
 
 /* At most 10 digits. */
 static inline char *put_u32(char *out, uint32_t value)

@@ -288,7 +288,7 @@ static char *put_date(char *out, int64_t now_ms)
 	snprintf(line, sizeof line, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n",
 		days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour,
 		tm.tm_min, tm.tm_sec);
-	return put_text(out, line);
+	return put_span(out, span_str(line));
 }
 
 static char *put_binding(char *out, const struct binding *binding, int64_t now)
