@@ -11,7 +11,8 @@ struct span {
 	uint32_t n;
 };
 
-#define SPAN(literal) ((struct span){(literal), sizeof(literal) - 1})
+/* Of a string literal; the "" makes anything else an error, such as an array, whose size is not its text's. */
+#define SPAN(literal) ((struct span){"" literal, sizeof(literal) - 1})
 
 static inline struct span span_of(const char *p, size_t n)
 {

@@ -20,16 +20,17 @@ struct branch_seed branch_seed(struct packet *packet)
 	struct branch_seed seed;
 	const struct cseq *cseq = msg_cseq(&packet->msg);
 	char number[10];
-	siphash_init(&seed.hash, &packet->engine->key);
-	siphash_add(&seed.hash, msg_value(&packet->msg, HDR_CALL_ID));
-	siphash_add(&seed.hash, span_between(number, put_u32(number, cseq ? cseq->number : 0)));
+	siphash_init(&seed.call, &packet->engine->key);
+	siphash_add(&seed.call, msg_value(&packet->msg, HDR_CALL_ID));
+	seed.request = seed.call;
+	siphash_add(&seed.request, span_between(number, put_u32(number, cseq ? cseq->number : 0)));
 	return seed;
 }
 
 uint64_t branch_loop_part(struct packet *packet, const struct branch_seed *seed)
 {
 	struct msg *msg = &packet->msg;
-	struct siphash_state hash = seed->hash;
+	struct siphash_state hash = seed->request;
 	siphash_add(&hash, SPAN("loop"));
 	siphash_add(&hash, received_uri(msg));
 	struct msg_values routes = msg_values(msg, HDR_ROUTE);
@@ -42,7 +43,7 @@ uint64_t branch_loop_part(struct packet *packet, const struct branch_seed *seed)
 
 uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg *leg, struct span below)
 {
-	struct siphash_state hash = seed->hash;
+	struct siphash_state hash = seed->request;
 	siphash_add(&hash, span_of(leg->sent_by, leg->sent_by_n));
 	siphash_add(&hash, below);
 	return siphash_end(&hash);
@@ -73,11 +74,9 @@ bool branch_has_loop_part(struct span branch, uint64_t loop_part)
 	return has_part(branch, COOKIE_LENGTH + PART_LENGTH, loop_part);
 }
 
-uint64_t dialog_mark(struct engine *engine, struct span call_id)
+uint64_t dialog_mark(const struct branch_seed *seed)
 {
-	struct siphash_state hash;
-	siphash_init(&hash, &engine->key);
+	struct siphash_state hash = seed->call;
 	siphash_add(&hash, SPAN("dialog"));
-	siphash_add(&hash, call_id);
 	return siphash_end(&hash);
 }

@@ -14,7 +14,7 @@ enum { BRANCH_LENGTH = 7 + 16 + 16 };
 
 /* What both parts begin with; made once for a message. */
 struct branch_seed {
-	struct siphash_state hash;
+	struct siphash_state call, request; /* after Call-ID; after the CSeq number too */
 };
 
 struct branch_seed branch_seed(struct packet *packet);
@@ -29,4 +29,4 @@ bool branch_has_answer_part(struct span branch, uint64_t answer_part);
 bool branch_has_loop_part(struct span branch, uint64_t loop_part);
 
 /* Goes into Record-Route: who brings it back in a Route of the same Call-ID was part of a dialog we let through. */
-uint64_t dialog_mark(struct engine *engine, struct span call_id);
+uint64_t dialog_mark(const struct branch_seed *seed);

@@ -69,7 +69,7 @@ static char *put_transport_param(char *out, const struct leg *leg)
 	return leg->address.transport == TRANSPORT_TCP ? put_text(out, ";transport=tcp") : out;
 }
 
-static void add_record_route(struct packet *packet, const struct leg *leg, uint64_t mark)
+static int add_record_route(struct packet *packet, const struct leg *leg, uint64_t mark)
 {
 	char text[RR_TEXT_MAX], *out = put_text(text, "<sip:");
 	out = put_span(out, span_of(leg->sent_by, leg->sent_by_n));
@@ -80,13 +80,13 @@ static void add_record_route(struct packet *packet, const struct leg *leg, uint6
 	int at = msg_find(&packet->msg, HDR_RECORD_ROUTE, 0);
 	if (at < 0)
 		at = msg_find(&packet->msg, HDR_VIA, 0);
-	edit_insert(&packet->msg, at < 0 ? 0 : at, HDR_RECORD_ROUTE, span_between(text, out));
+	return edit_insert(&packet->msg, at, HDR_RECORD_ROUTE, span_between(text, out));
 }
 
-/* `connection`: where the answer goes back on, if the request came by a stream. */
-static struct span add_via(
-	struct packet *packet, const struct leg *leg, struct span below, const struct route *route,
-	uint64_t connection)
+/* Puts our Via on top; `*below` becomes its branch. `connection`: where the answer goes back on, if the request came by a
+ * stream. */
+static int add_via(struct packet *packet, const struct leg *leg, struct span *below,
+	const struct route *route, uint64_t connection)
 {
 	struct msg *msg = &packet->msg;
 	char text[VIA_TEXT_MAX], *out = put_text(text, "SIP/2.0/");
@@ -94,16 +94,17 @@ static struct span add_via(
 	*out++ = ' ';
 	out = put_span(out, span_of(leg->sent_by, leg->sent_by_n));
 	out = put_text(out, ";branch=");
-	char *branch = out;
-	out = put_branch(out, branch_answer_part(&route->seed, leg, below), route->loop_part);
-	struct span written = arena_copy(&msg->arena, span_between(branch, out));
+	uint32_t branch_at = (uint32_t)(out - text);
+	out = put_branch(out, branch_answer_part(&route->seed, leg, *below), route->loop_part);
 	if (connection) {
 		out = put_text(out, ";i=");
 		out = put_hex64(out, connection);
 	}
 	int at = msg_find(msg, HDR_VIA, 0);
-	edit_insert(msg, at < 0 ? 0 : at, HDR_VIA, span_between(text, out));
-	return written;
+	int rc = edit_insert(msg, at, HDR_VIA, span_between(text, out));
+	if (rc == 0)
+		*below = span_of(hdr_value(&msg->headers[at]).p + branch_at, BRANCH_LENGTH);
+	return rc;
 }
 
 /* In the dialog-forming request only: later ones follow the route set it made (RFC 3261 16.6 (4)). */
@@ -115,15 +116,12 @@ static bool wants_record_route(struct packet *packet)
 	       msg->method_id != METHOD_ACK && !(to && nameaddr_tag(to).p);
 }
 
-static void set_max_forwards(struct msg *msg, int64_t hops)
+static int set_max_forwards(struct msg *msg, int64_t hops)
 {
 	char text[10];
 	struct span value = span_between(text, put_u32(text, (uint32_t)hops));
 	int at = msg_find(msg, HDR_MAX_FORWARDS, 0);
-	if (at >= 0)
-		edit_value(msg, at, value);
-	else
-		edit_add(msg, hdr_name(HDR_MAX_FORWARDS), value);
+	return at >= 0 ? edit_value(msg, at, value) : edit_add(msg, hdr_name(HDR_MAX_FORWARDS), value);
 }
 
 static struct span wrapped(struct msg *msg, struct span uri)
@@ -135,39 +133,41 @@ static struct span wrapped(struct msg *msg, struct span uri)
 	return span_between(text, out);
 }
 
-static void remove_last_route(struct msg *msg)
+static int remove_last_route(struct msg *msg)
 {
 	int last = -1;
 	for (int i = msg_find(msg, HDR_ROUTE, 0); i >= 0; i = msg_find(msg, HDR_ROUTE, i + 1))
 		last = i;
-	struct span rest = hdr_value(&msg->headers[last]), value, kept = span_of(rest.p, 0);
+	struct span rest = msg_unfolded(msg, last), value, kept = span_of(rest.p, 0);
 	const char *end_of_kept = rest.p;
 	while (list_next(&rest, &value)) {
 		kept.n = (uint32_t)(end_of_kept - kept.p);
 		end_of_kept = span_end(value);
 	}
 	if (kept.n)
-		edit_value(msg, last, kept);
-	else
-		edit_remove_at(msg, last);
+		return edit_value(msg, last, kept);
+	edit_remove_at(msg, last);
+	return 0;
 }
 
 /* RFC 3261 16.4 and 16.6 (6): Route and Request-URI as the plan says. */
-static void apply_route(struct msg *msg, const struct route *route)
+static int apply_route(struct msg *msg, const struct route *route)
 {
+	int rc = 0;
 	if (route->undo_strict) {
 		struct span uri = arena_copy(&msg->arena, route->request_uri);
-		remove_last_route(msg);
-		edit_uri(msg, uri);
+		rc |= remove_last_route(msg);
+		rc |= edit_uri(msg, uri);
 	}
 	for (uint32_t i = 0; i < route->own_routes; i++)
-		edit_pop_value(msg, HDR_ROUTE);
+		rc |= edit_pop_value(msg, HDR_ROUTE);
 	if (route->strict_next) {
 		struct span next = arena_copy(&msg->arena, route->next_hop.text);
-		edit_pop_value(msg, HDR_ROUTE);
-		edit_add(msg, hdr_name(HDR_ROUTE), wrapped(msg, msg->uri));
-		edit_uri(msg, next);
+		rc |= edit_pop_value(msg, HDR_ROUTE);
+		rc |= edit_add(msg, hdr_name(HDR_ROUTE), wrapped(msg, msg->uri));
+		rc |= edit_uri(msg, next);
 	}
+	return rc;
 }
 
 /* ---- requests ---- */
@@ -183,38 +183,51 @@ static int send_request(struct packet *packet, struct leg *out, const struct add
 	return engine_send(packet->engine, &to, iov, n);
 }
 
-static void forward_by(
-	struct packet *packet, const struct route *route, struct leg *out, const struct addr *target)
+/* The edits of RFC 3261 16.6; `*vias` is how many Vias of ours they put on top. Negative: a limit of the message
+ * was reached on the way. */
+static int edit_request(struct packet *packet, const struct route *route, struct leg *out, int *vias)
 {
 	struct msg *msg = &packet->msg;
 	struct leg *in = packet_leg(packet);
 	bool record = wants_record_route(packet);
-	uint64_t mark = record ? dialog_mark(packet->engine, msg_value(msg, HDR_CALL_ID)) : 0;
+	uint64_t mark = record ? dialog_mark(&route->seed) : 0;
 	const struct via *via = msg_top_via(msg);
 	struct span below = via ? via->branch : span_of(NULL, 0);
-
-	set_max_forwards(msg, route->hops_left);
-	apply_route(msg, route);
+	int rc = set_max_forwards(msg, route->hops_left) | apply_route(msg, route);
 	/* Leaving by another leg we are two hops in one, so that answers and later requests find the right leg
 	 * (RFC 5658). */
-	if (in != out) {
-		if (record)
-			add_record_route(packet, in, mark);
-		below = add_via(packet, in, below, route, packet->from.connection);
+	if (in != out && rc == 0) {
+		rc = record ? add_record_route(packet, in, mark) : 0;
+		if (rc == 0)
+			rc = add_via(packet, in, &below, route, packet->from.connection);
+		*vias += rc == 0;
 	}
-	if (record)
-		add_record_route(packet, out, mark);
-	add_via(packet, out, below, route, in == out ? packet->from.connection : 0);
+	if (record && rc == 0)
+		rc = add_record_route(packet, out, mark);
+	if (rc == 0) {
+		rc = add_via(packet, out, &below, route, in == out ? packet->from.connection : 0);
+		*vias += rc == 0;
+	}
+	return rc;
+}
 
-	if (send_request(packet, out, target) < 0) {
-		edit_pop_value(msg, HDR_VIA); /* the answer is for those before us */
-		if (in != out)
-			edit_pop_value(msg, HDR_VIA);
-		answer(packet, 503, span_of(NULL, 0));
+static void forward_by(
+	struct packet *packet, const struct route *route, struct leg *out, const struct addr *target)
+{
+	int vias = 0;
+	uint32_t code = 0;
+	if (edit_request(packet, route, out, &vias) < 0)
+		code = 513;
+	else if (send_request(packet, out, target) < 0)
+		code = 503;
+	if (!code) {
+		packet->decision = DECISION_FORWARDED;
+		packet->engine->count[COUNT_forwarded]++;
 		return;
 	}
-	packet->decision = DECISION_FORWARDED;
-	packet->engine->count[COUNT_forwarded]++;
+	while (vias-- > 0) /* the answer is for those before us */
+		edit_pop_value(&packet->msg, HDR_VIA);
+	answer(packet, code, span_of(NULL, 0));
 }
 
 static bool is_own_address(struct engine *engine, enum transport transport, const struct addr *target)
@@ -290,17 +303,17 @@ void forward_request_to(struct packet *packet, enum transport transport, const s
 bool forward_is_in_dialog(struct packet *packet)
 {
 	struct msg_values routes = msg_values(&packet->msg, HDR_ROUTE);
-	struct span value;
+	struct span value, mark;
 	struct nameaddr route;
-	struct param mark;
 	struct leg *leg;
 	char expected[16];
 	if (!msg_values_next(&routes, &value) || nameaddr_parse(value, &route) ||
 		!legs_is_self(packet->engine, &route.uri, &leg) ||
-		!param_find(route.uri.params, SPAN("d"), &mark))
+		!uri_param(&route.uri, SPAN("d"), &mark))
 		return false;
-	put_hex64(expected, dialog_mark(packet->engine, msg_value(&packet->msg, HDR_CALL_ID)));
-	return span_ieq(mark.value, span_of(expected, sizeof expected));
+	struct branch_seed seed = branch_seed(packet);
+	put_hex64(expected, dialog_mark(&seed));
+	return span_ieq(mark, span_of(expected, sizeof expected));
 }
 
 /* ---- responses ---- */
