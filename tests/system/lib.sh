@@ -137,6 +137,7 @@ stop_all() {
 leave() {
 	local status=$?
 	trap - EXIT
+	[ $BASHPID = $$ ] || exit $status # a subshell that fails takes nothing with it
 	if [ -n "${engine_pid:-}" ] && ! running "$engine_pid" && [ -z "${engine_stopped:-}" ]; then
 		not_ok "the engine is still running at the end"
 	fi
