@@ -1,4 +1,4 @@
-# Flow tests: the whole engine in a simulated world (tests/flow/README in flow.lua's first comment).
+# Flow tests: the whole engine in a simulated world. What a flow file looks like is told at the top of flow.lua.
 FLOW_BIN := $(BUILD)/tests/flow/runner
 FLOW_OBJ := $(BUILD)/obj/tests/flow/runner.o $(BUILD)/obj/tests/flow/net.o
 FLOW_FILES := $(wildcard tests/flow/*.flow.lua)

@@ -57,6 +57,8 @@ void net_close(struct net *net)
 		host_free(net->host);
 	engine_free(net->engine);
 	sim_free(net->sim);
+	if (net->trace)
+		fclose(net->trace);
 	for (struct net_arrival *next; net->arrivals; net->arrivals = next) {
 		next = net->arrivals->next;
 		free(net->arrivals);

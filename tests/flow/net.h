@@ -41,6 +41,7 @@ struct net {
 	struct net_line *lines, **last_line;
 	const char *asked_file; /* of the load that runs at the next step; NULL: a rollback */
 	int answer;
+	FILE *trace; /* NULL: none of its own */
 	char error[256];
 };
 

@@ -95,7 +95,7 @@ static void read_settings(lua_State *L, struct net *net, int from)
 	lua_pop(L, 1);
 }
 
-/* net(seed, library, { legs, settings, budget_ms, memory_mb }, trace) */
+/* net(seed, library, { legs, settings, budget_ms, memory_mb }, trace): into that file, "-" is stdout. */
 static int l_net(lua_State *L)
 {
 	luaL_checktype(L, 3, LUA_TTABLE);
@@ -110,8 +110,9 @@ static int l_net(lua_State *L)
 	lua_getfield(L, 3, "memory_mb");
 	net->options.memory_mb = (uint32_t)lua_tonumber(L, -1);
 	lua_pop(L, 2);
-	if (lua_toboolean(L, 4))
-		sim_trace_to(net->sim, stdout);
+	const char *trace = luaL_optstring(L, 4, NULL);
+	net->trace = trace && strcmp(trace, "-") ? fopen(trace, "w") : NULL;
+	sim_trace_to(net->sim, trace && !net->trace ? stdout : net->trace);
 	net_start(net);
 	return 1;
 }

@@ -1,5 +1,5 @@
 -- How a flow fails: with its place and with what was expected and seen, one under the other.
-local order = { "phone", "message", "header", "what", "expected", "seen", "log", "all" }
+local order = { "phone", "message", "header", "what", "expected", "seen", "others", "log", "all" }
 
 local function place()
 	for level = 3, 30 do

@@ -130,8 +130,7 @@ Message.__call = Message.check
 
 --- Lines with LF, indented for the eye, as they go over the wire.
 local function wire(text)
-	local indent = text:match "^\n([\t ]*)" or ""
-	text = text:gsub("^\n", "")
+	local indent = text:match "^[\t ]*"
 	if indent ~= "" then
 		text = ("\n" .. text):gsub("\n" .. indent, "\n"):sub(2)
 	end

@@ -110,6 +110,17 @@ function Net:loss(chance) self:link { loss = chance } end
 function Net:occupy(address) self.core:occupy(address) end
 function Net:dns(...) self.core:dns(...) end
 
+--- What phones received that nobody asked for yet; nil when there is none.
+function Net:waiting()
+	local texts = {}
+	for number = 0, #self.phones do
+		for _, came in ipairs(self.phones[number] and self.phones[number].inbox or {}) do
+			texts[#texts + 1] = self.phones[number].name .. ": " .. came.start
+		end
+	end
+	return #texts > 0 and table.concat(texts, "\n") or nil
+end
+
 -- ---- time ----
 
 local function deliver(self)

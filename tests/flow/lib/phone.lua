@@ -38,6 +38,11 @@ local function leg_for(self)
 	fail { phone = self.name, what = "no leg of the engine is in reach" }
 end
 
+--- What this phone puts into Contact.
+function Phone:contact()
+	return ("<sip:%s@%s%s>"):format(self.name, self.at, self.transport == "tcp" and ";transport=tcp" or "")
+end
+
 --- The Via a request of this phone begins with.
 function Phone:via(branch, params)
 	return ("SIP/2.0/%s %s;branch=%s%s"):format(SIP_NAMES[self.transport], self.at, branch, params or ";rport")
@@ -104,7 +109,7 @@ function Phone:request_text(method, uri, given)
 	add_rows(lines, "To", or_default(given.to, ("<%s>"):format(uri)))
 	add_rows(lines, "Call-ID", or_default(given.call_id, ("call-%s-%d"):format(self.name, n)))
 	add_rows(lines, "CSeq", or_default(given.cseq and given.cseq .. " " .. method, "1 " .. method))
-	add_rows(lines, "Contact", or_default(given.contact, method == "INVITE" and ("<sip:%s@%s>"):format(self.name, self.at)))
+	add_rows(lines, "Contact", or_default(given.contact, method == "INVITE" and self:contact()))
 	for _, line in ipairs(given.headers or {}) do
 		lines[#lines + 1] = line
 	end
@@ -150,7 +155,7 @@ function Phone:response_text(code, given)
 	add_rows(lines, "Call-ID", request:header "Call-ID")
 	add_rows(lines, "CSeq", request:header "CSeq")
 	if code > 100 and code < 300 and request.method == "INVITE" then
-		lines[#lines + 1] = ("Contact: <sip:%s@%s>"):format(self.name, self.at)
+		lines[#lines + 1] = "Contact: " .. self:contact()
 	end
 	for _, line in ipairs(given.headers or {}) do
 		lines[#lines + 1] = line
@@ -173,7 +178,7 @@ function Phone:register(aor, given)
 	given = given or {}
 	given.to = given.to or ("<%s>"):format(aor)
 	given.from = given.from or ("<%s>;tag=%s"):format(aor, self.name)
-	given.contact = or_default(given.contact, ("<sip:%s@%s>"):format(self.name, self.at))
+	given.contact = or_default(given.contact, self:contact())
 	self:request("REGISTER", "sip:" .. aor:match "@([^;>]+)", given)
 	return self:expect(200)
 end
@@ -203,7 +208,7 @@ function Phone:expect(wanted)
 	end
 	local seen = table.remove(self.inbox, 1)
 	if not seen then
-		fail { phone = self.name, expected = wanted, seen = "nothing", log = self.net:unread_log() }
+		fail { phone = self.name, expected = wanted, seen = "nothing", others = self.net:waiting(), log = self.net:unread_log() }
 	elseif not is_expected(wanted, seen) then
 		fail { phone = self.name, expected = wanted, seen = seen.start, all = seen.text, log = self.net:unread_log() }
 	end
