@@ -49,6 +49,17 @@ uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg *le
 	return siphash_end(&hash);
 }
 
+uint64_t branch_connection_part(
+	const struct branch_seed *seed, struct span below, uint64_t connection)
+{
+	char number[16];
+	struct siphash_state hash = seed->request;
+	siphash_add(&hash, SPAN("connection"));
+	siphash_add(&hash, below);
+	siphash_add(&hash, span_between(number, put_hex64(number, connection)));
+	return siphash_end(&hash);
+}
+
 char *put_branch(char *out, uint64_t answer_part, uint64_t loop_part)
 {
 	out = put_text(out, "z9hG4bK");

@@ -23,6 +23,9 @@ uint64_t branch_loop_part(struct packet *packet, const struct branch_seed *seed)
 /* `below`: the branch of the Via that will stand under ours; p NULL when it has none. */
 uint64_t branch_answer_part(
 	const struct branch_seed *seed, const struct leg *leg, struct span below);
+/* Vouches for the number of a connection that stands beside the branch. */
+uint64_t branch_connection_part(
+	const struct branch_seed *seed, struct span below, uint64_t connection);
 char *put_branch(char *out, uint64_t answer_part, uint64_t loop_part);
 /* `branch` is one of ours and has this part. */
 bool branch_has_answer_part(struct span branch, uint64_t answer_part);

@@ -99,6 +99,7 @@ static int add_via(struct packet *packet, const struct leg *leg, struct span *be
 	if (connection) {
 		out = put_text(out, ";i=");
 		out = put_hex64(out, connection);
+		out = put_hex64(out, branch_connection_part(&route->seed, *below, connection));
 	}
 	int at = msg_find(msg, HDR_VIA, 0);
 	int rc = edit_insert(msg, at, HDR_VIA, span_between(text, out));
@@ -343,8 +344,13 @@ static bool is_own_via(struct packet *packet, const struct branch_seed *seed, co
 				 via->branch, branch_answer_part(seed, own->leg, below)))
 		return false;
 	own->connection = 0;
-	if (param_find(via->params, SPAN("i"), &connection) && span_is(connection.value, CHAR_HEX))
-		own->connection = hex64(connection.value);
+	if (!param_find(via->params, SPAN("i"), &connection) || connection.value.n != 32 ||
+		!span_is(connection.value, CHAR_HEX))
+		return true;
+	/* Whoever answers must not choose among the connections of others. */
+	uint64_t number = hex64(connection.value);
+	if (hex64(span_from(connection.value, 16)) == branch_connection_part(seed, below, number))
+		own->connection = number;
 	return true;
 }
 

@@ -78,12 +78,14 @@ static void parse_request_line(struct msg *msg, struct span line, struct msg_err
 	msg->is_request = true;
 	const char *first = span_find(line, ' ');
 	const char *last = first ? memrchr(first, ' ', (size_t)(span_end(line) - first)) : NULL;
+	if (first) { /* an ACK of any version must be known for one: it is never answered */
+		msg->method = span_between(line.p, first);
+		msg->method_id = method_id_of(msg->method);
+	}
 	if (!first || !is_version(span_between(last + 1, span_end(line)))) {
 		refuse_request_line(line, error);
 		return;
 	}
-	msg->method = span_between(line.p, first);
-	msg->method_id = method_id_of(msg->method);
 	msg->uri = last > first ? span_between(first + 1, last) : span_of(last, 0);
 	if (!msg->method_id && !span_is_token(msg->method))
 		refuse(error, 400, "Bad Method");
