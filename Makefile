@@ -39,12 +39,18 @@ deps:
 run: $(BUILD)/viaduct
 	$(BUILD)/viaduct run $(ARGS)
 
+# `make V=1` shows the commands.
+Q = $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
 $(BUILD)/viaduct: $(TOP_OBJ) $(ALL_OBJ)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,cc,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # The ABI is compiled in as text, which no compiler notices.
 $(BUILD)/obj/core/script/vm.o: core/script/abi.h

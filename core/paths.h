@@ -1,4 +1,5 @@
-/* Where Viaduct's own files are: found from the place of the binary, in the build tree and installed. */
+/* Where Viaduct's own files are: in $VIADUCT_HOME (a source tree) when that is set, else found from the place of the binary, in
+ * the build tree and installed. */
 #pragma once
 
 #include <stdbool.h>

@@ -13,7 +13,8 @@ layer_of = $(word 3,$(subst /, ,$(patsubst $(BUILD)/%,%,$(1))))
 .SECONDEXPANSION:
 $(UNIT_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $$(foreach l,$$($$(call layer_of,$$@)_DEPS),$$($$(l)_OBJ))
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS) -lcmocka
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS) -lcmocka
 
 .PHONY: unit
 unit: $(UNIT_BIN)
@@ -23,7 +24,8 @@ FUZZ_NAMES := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 REPLAY_BIN := $(patsubst %,$(BUILD)/fuzz/%_replay,$(FUZZ_NAMES))
 $(REPLAY_BIN): $(BUILD)/fuzz/%_replay: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)/obj/tests/fuzz/replay.o $(base_OBJ) $(sip_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
 
 .PHONY: test
 ## test         unit, corpus, Lua, flow and system tests
@@ -46,7 +48,8 @@ FUZZ_BIN := $(patsubst %,$(BUILD)/fuzz/%_fuzz,$(FUZZ_NAMES))
 FUZZ_FLAGS := -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 $(FUZZ_BIN): $(BUILD)/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(wildcard core/base/*.[ch] core/sip/*.[ch])
 	@mkdir -p $(@D)
-	clang -std=c11 $(FUZZ_FLAGS) $(CPPFLAGS_ALL) -o $@ $< $(wildcard core/base/*.c core/sip/*.c)
+	$(call say,fuzz,$@)
+	$(Q)clang -std=c11 $(FUZZ_FLAGS) $(CPPFLAGS_ALL) -o $@ $< $(wildcard core/base/*.c core/sip/*.c)
 
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz

@@ -47,6 +47,8 @@ struct world_events {
 	/* A stream that can not be cut any further: `bytes` is what came since the last message. The
 	 * engine may answer; the world closes the stream once that is written. */
 	void (*unframed)(void *self, const struct flow *from, struct span bytes);
+	/* A message given to send for a stream that could not be opened: it never left. Before `closed`. */
+	void (*unsent)(void *self, const struct flow *to, struct span message, const char *reason);
 	/* A stream ended or could not be opened; `reason` is an errno name such as "ECONNREFUSED". */
 	void (*closed)(void *self, const struct flow *flow, const char *reason);
 	void (*dns)(void *self, uint64_t query, enum dns_status status, const struct dns_record *records,

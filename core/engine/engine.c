@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "engine/forward.h"
 #include "sip/edit.h"
 #include "store/bindings.h"
 
@@ -36,6 +37,8 @@ static struct packet *packet_take(struct engine *engine)
 	}
 	packet->decision = DECISION_NONE;
 	packet->reply_code = 0;
+	packet->located = false;
+	packet->path_routes = 0;
 	packet->holds = 0;
 	packet->kept = false;
 	packet->next = engine->turn;
@@ -167,6 +170,22 @@ static void on_unframed(void *self, const struct flow *from, struct span bytes)
 	refuse(packet, &error);
 }
 
+/* What we could not deliver is answered by those before us as they would be after a failed send (RFC 3261 16.9). The message
+ * itself says who they are. */
+static void on_unsent(void *self, const struct flow *to, struct span message, const char *reason)
+{
+	struct engine *engine = self;
+	struct packet *packet = packet_take(engine);
+	struct msg_error error;
+	char peer[ADDR_TEXT_MAX];
+	engine->count[COUNT_send_failed]++;
+	log_event(engine->log, LOG_WARN, "send.failed",
+		LOG_TEXT("to", span_of(peer, addr_print(&to->peer, peer))), LOG_STR("error", reason));
+	packet->from = *to;
+	if (msg_parse(&packet->msg, message, &error) == 0 && packet->msg.is_request)
+		forward_undelivered(packet);
+}
+
 static void on_closed(void *self, const struct flow *flow, const char *reason)
 {
 	struct engine *engine = self;
@@ -264,6 +283,7 @@ void engine_lookup_answered(
 const struct world_events engine_events = {
 	.message = on_message,
 	.unframed = on_unframed,
+	.unsent = on_unsent,
 	.closed = on_closed,
 	.dns = engine_lookup_answered,
 	.wake = on_wake,

@@ -354,45 +354,74 @@ static bool is_own_via(struct packet *packet, const struct branch_seed *seed, co
 	return true;
 }
 
-static enum forward_result forward_response(struct packet *packet)
+/* Who a message with our Vias on top came from or goes back to. */
+struct upstream {
+	int own_vias; /* 1, or 2 when the request left by another leg than it came in; 0: not ours */
+	bool is_known; /* `flow` can be sent to */
+	struct flow flow;
+};
+
+static struct upstream find_upstream(struct packet *packet)
 {
-	struct msg *msg = &packet->msg;
+	struct upstream up = {0};
 	struct via via[3];
 	struct span value, name;
-	int n = 0, own_vias = 1;
+	int n = 0;
 	struct own_via own, inner;
 	struct branch_seed seed = branch_seed(packet);
-	struct flow to = {0};
-	struct msg_values vias = msg_values(msg, HDR_VIA);
+	struct msg_values vias = msg_values(&packet->msg, HDR_VIA);
 	while (n < 3 && msg_values_next(&vias, &value) && via_parse(value, &via[n]) == 0)
 		n++;
-	if (n < 1 || !is_own_via(packet, &seed, &via[0], n > 1 ? via[1].branch : span_of(NULL, 0), &own)) {
-		packet_drop(packet, COUNT_responses_not_ours);
-		return FORWARD_DONE;
-	}
+	if (n < 1 || !is_own_via(packet, &seed, &via[0], n > 1 ? via[1].branch : span_of(NULL, 0), &own))
+		return up;
+	up.own_vias = 1;
 	if (n > 1 && is_own_via(packet, &seed, &via[1], n > 2 ? via[2].branch : span_of(NULL, 0), &inner)) {
 		own = inner;
-		own_vias = 2;
+		up.own_vias = 2;
 	}
-	if (n <= own_vias || !via_response_target(&via[own_vias], &to.peer, &name)) {
-		packet_drop(packet, COUNT_responses_no_target);
-		return FORWARD_DONE;
+	up.is_known = n > up.own_vias && via_response_target(&via[up.own_vias], &up.flow.peer, &name);
+	up.flow.leg = own.leg->index;
+	up.flow.connection = own.connection;
+	return up;
+}
+
+static void forward_response(struct packet *packet)
+{
+	struct msg *msg = &packet->msg;
+	struct upstream up = find_upstream(packet);
+	if (!up.own_vias || !up.is_known) {
+		packet_drop(packet, up.own_vias ? COUNT_responses_no_target : COUNT_responses_not_ours);
+		return;
 	}
-	for (int i = 0; i < own_vias; i++)
+	for (int i = 0; i < up.own_vias; i++)
 		edit_pop_value(msg, HDR_VIA);
-	to.leg = own.leg->index;
-	to.connection = own.connection;
 	struct iovec iov[WORLD_IOV_MAX];
-	bool stream = transport_is_reliable(own.leg->address.transport);
+	const struct leg *leg = &packet->engine->legs.leg[up.flow.leg];
+	bool stream = transport_is_reliable(leg->address.transport);
 	uint32_t pieces = write_msg(msg, iov, WORLD_IOV_MAX, stream);
-	packet->to = to;
+	packet->to = up.flow;
 	packet->decision = DECISION_FORWARDED;
 	packet->engine->count[COUNT_forwarded]++;
-	engine_send(packet->engine, &to, iov, pieces);
-	return FORWARD_DONE;
+	engine_send(packet->engine, &up.flow, iov, pieces);
+}
+
+void forward_undelivered(struct packet *packet)
+{
+	struct upstream up = find_upstream(packet);
+	if (!up.own_vias || !up.is_known || packet->msg.method_id == METHOD_ACK) {
+		packet_drop(packet, COUNT_acks_undeliverable);
+		return;
+	}
+	for (int i = 0; i < up.own_vias; i++)
+		edit_pop_value(&packet->msg, HDR_VIA);
+	packet->from = up.flow;
+	packet_reply(packet, 503, span_of(NULL, 0), span_of(NULL, 0));
 }
 
 enum forward_result forward(struct packet *packet, struct forward_need *need)
 {
-	return packet->msg.is_request ? forward_request(packet, need) : forward_response(packet);
+	if (packet->msg.is_request)
+		return forward_request(packet, need);
+	forward_response(packet);
+	return FORWARD_DONE;
 }

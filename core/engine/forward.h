@@ -21,5 +21,7 @@ struct forward_need {
 enum forward_result forward(struct packet *packet, struct forward_need *need);
 /* A request that needed a name. */
 void forward_request_to(struct packet *packet, enum transport transport, const struct addr *target);
+/* `packet` is a request we wrote that never left: answers 503 to whom it came from, as its Vias tell. */
+void forward_undelivered(struct packet *packet);
 /* The request belongs to a dialog whose first request went through here: its Route brings our mark back. */
 bool forward_is_in_dialog(struct packet *packet);

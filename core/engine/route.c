@@ -30,11 +30,14 @@ static void check(struct packet *packet, struct route *route)
 {
 	struct msg *msg = &packet->msg;
 	int64_t hops = msg_max_forwards(msg);
-	if (hops == 0) {
+	const struct uri *uri = msg_ruri(msg);
+	struct leg *self;
+	bool for_us = msg->method_id == METHOD_OPTIONS && uri && legs_is_self(packet->engine, uri, &self);
+	if (hops == 0 && !for_us) { /* RFC 3261 16.3 (3) */
 		route->too_many_hops = true;
 		return refuse(route, 483);
 	}
-	route->hops_left = hops < 0 ? MAX_FORWARDS_DEFAULT : hops - 1;
+	route->hops_left = hops < 0 ? MAX_FORWARDS_DEFAULT : hops > 0 ? hops - 1 : 0;
 	route->seed = branch_seed(packet);
 	route->loop_part = branch_loop_part(packet, &route->seed);
 	if (is_loop(packet, route->loop_part)) {

@@ -54,12 +54,31 @@ static void close_now(struct connection *c)
 	chore_add(&loop->after, &c->ended);
 }
 
+/* Nothing of the write queue has left: it is whole messages. */
+static void tell_unsent(struct connection *c)
+{
+	struct loop *loop = loop_of(c);
+	struct span rest = span_of(c->out, c->out_n);
+	uint32_t skip, pongs;
+	while (rest.n && loop->options.frame) {
+		int64_t n = loop->options.frame(rest, &skip, &pongs);
+		rest = span_from(rest, skip);
+		if (n <= 0 || n > rest.n)
+			return;
+		loop->world.events->unsent(
+			loop->world.self, &c->flow, span_of(rest.p, (size_t)n), c->reason);
+		rest = span_from(rest, (size_t)n);
+	}
+}
+
 static void on_ended(struct chore *chore)
 {
 	struct connection *c = OWNER_OF(chore, struct connection, ended);
 	struct loop *loop = loop_of(c);
 	if (!c->told) {
 		c->told = true;
+		if (c->refused)
+			tell_unsent(c);
 		loop->world.events->closed(loop->world.self, &c->flow, c->reason);
 	}
 	if (c->state != CONNECTION_CLOSED)
@@ -77,6 +96,7 @@ void connection_end(struct connection *c, const char *reason, enum ending ending
 	if (c->state >= CONNECTION_LINGERING)
 		return;
 	bool is_open = c->state == CONNECTION_OPEN;
+	c->refused = c->state == CONNECTION_CONNECTING;
 	c->reason = reason;
 	tcp_remove(c->tcp, c);
 	if (!is_open || ending == END_NOW) {

@@ -28,6 +28,7 @@ struct connection {
 	enum connection_state state;
 	bool accepted;	 /* else opened by us */
 	bool peer_ended; /* no more bytes will come */
+	bool refused;	 /* ended before it was open */
 	bool told;	 /* events.closed was called */
 	bool waiting;	 /* messages in `in` are not told: the peer shall read first */
 	const char *reason;

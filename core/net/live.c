@@ -303,6 +303,12 @@ static void ignore_dns(void *self, uint64_t query, enum dns_status status,
 	(void)self, (void)query, (void)status, (void)records, (void)n;
 }
 
+static void ignore_unsent(
+	void *self, const struct flow *to, struct span message, const char *reason)
+{
+	(void)self, (void)to, (void)message, (void)reason;
+}
+
 static void ignore(void *self)
 {
 	(void)self;
@@ -313,6 +319,7 @@ void live_free(struct live *live)
 	static const struct world_events nobody = {
 		.message = ignore_message,
 		.unframed = ignore_message,
+		.unsent = ignore_unsent,
 		.closed = ignore_closed,
 		.dns = ignore_dns,
 		.wake = ignore,

@@ -54,6 +54,8 @@ struct sim_connection {
 	struct addr local, peer;
 	int64_t tail_us[2]; /* when the last bytes of each way arrive: nothing overtakes them */
 	struct sim_buffer came[2];
+	struct sim_buffer unsent; /* what the engine sent before the connection was open */
+	bool is_open;
 	bool is_closed; /* by the engine, which is told nothing more; the peer has yet to hear of it
 			 */
 	bool is_peer_closed; /* the other way round */

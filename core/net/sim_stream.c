@@ -43,6 +43,7 @@ static void connection_free(struct sim_connection *c)
 {
 	free(c->came[SIM_TO_ENGINE].p);
 	free(c->came[SIM_FROM_ENGINE].p);
+	free(c->unsent.p);
 	free(c);
 }
 
@@ -127,6 +128,8 @@ static struct sim_arrival arrival_of(
 	};
 }
 
+static void tell_unsent(struct sim *sim, struct sim_connection *c, const char *reason);
+
 static void end_arrives(struct sim *sim, struct sim_event *event)
 {
 	struct sim_connection *c = by_id(sim, event->id);
@@ -136,6 +139,8 @@ static void end_arrives(struct sim *sim, struct sim_event *event)
 	bury(sim, c);
 	if (event->way == SIM_TO_ENGINE) {
 		struct flow flow = flow_of(c);
+		if (!c->is_open)
+			tell_unsent(sim, c, event->reason);
 		sim_tell(sim)->closed(sim->world.self, &flow, event->reason);
 		return;
 	}
@@ -203,6 +208,16 @@ static bool cut(struct sim *sim, struct sim_buffer *came, struct span *message, 
 	*message = span_of(rest.p, (size_t)n);
 	came->used += (uint32_t)n;
 	return true;
+}
+
+/* The connection never opened: what was sent for it went nowhere. */
+static void tell_unsent(struct sim *sim, struct sim_connection *c, const char *reason)
+{
+	struct flow flow = flow_of(c);
+	struct span message;
+	uint32_t pongs;
+	while (c->unsent.used < c->unsent.n && cut(sim, &c->unsent, &message, &pongs) && message.n)
+		sim_tell(sim)->unsent(sim->world.self, &flow, message, reason);
 }
 
 static void give_engine(struct sim *sim, struct sim_connection *c)
@@ -282,6 +297,7 @@ static void connect_arrives(struct sim *sim, struct sim_event *event)
 		return;
 	bool is_heard = sim_endpoint_at(sim, c->transport, &c->peer) != NULL;
 	trace(sim, is_heard ? "open" : "refuse", c, SIM_FROM_ENGINE, SPAN(""));
+	c->is_open = is_heard;
 	if (!is_heard)
 		peer_closes(sim, c, "ECONNREFUSED");
 }
@@ -317,8 +333,11 @@ int sim_stream_for(struct sim *sim, const struct flow *to, uint64_t *connection)
 void sim_stream_send(struct sim *sim, uint64_t connection, struct span bytes)
 {
 	struct sim_connection *c = by_id(sim, connection);
-	if (c && !c->is_closed)
-		stream_leaves(sim, c, SIM_FROM_ENGINE, bytes);
+	if (!c || c->is_closed)
+		return;
+	if (!c->is_open)
+		append(&c->unsent, bytes);
+	stream_leaves(sim, c, SIM_FROM_ENGINE, bytes);
 }
 
 int sim_stream_inject(struct sim *sim, enum transport transport, const struct addr *from,
@@ -335,6 +354,7 @@ int sim_stream_inject(struct sim *sim, enum transport transport, const struct ad
 		if (sim_link_of(sim, SIM_TO_ENGINE, transport, from)->loss >= ALWAYS)
 			return 0;
 		c = connection_new(sim, index, from);
+		c->is_open = true;
 		trace(sim, "open", c, SIM_TO_ENGINE, SPAN(""));
 	}
 	stream_leaves(sim, c, SIM_TO_ENGINE, bytes);

@@ -6,7 +6,8 @@ $(BUILD)/bench/load: $(addprefix tests/bench/,load.c message.c measure.c loopbac
 $(BUILD)/bench/bare: $(addprefix tests/bench/,bare.c loopback.c) $(BENCH_HEADERS)
 $(BENCH_BIN):
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE -O2 -g $(WARN) -o $@ $(filter %.c,$^)
+	$(call say,cc,$@)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g $(WARN) -o $@ $(filter %.c,$^)
 
 .PHONY: bench bench-instr
 ## bench        CPU per SIP message beside a bare forwarder and Kamailio (BENCH=--quick)

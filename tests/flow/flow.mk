@@ -8,7 +8,8 @@ $(BUILD)/obj/tests/flow/runner.o: CPPFLAGS_ALL += -DFLOW_ROOT='"$(CURDIR)"'
 
 $(FLOW_BIN): $(FLOW_OBJ) $(ALL_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+	$(call say,cc,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
 
 .PHONY: flow
 ## flow         call flows on the real engine in virtual time (FLOW_ARGS="--only TEXT --trace" for more)

@@ -3,7 +3,8 @@ SYSTEM_BIN := $(addprefix $(BUILD)/system/,ask flip loopback_only)
 
 $(SYSTEM_BIN): $(BUILD)/system/%: tests/system/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE -O2 -g $(WARN) -o $@ $<
+	$(call say,cc,$@)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g $(WARN) -o $@ $<
 
 .PHONY: system demo
 ## system       calls, reloads and garbage over real sockets (SYSTEM=name_test for one)

@@ -22,7 +22,7 @@
 
 enum { WITHIN_MS = 20000 };
 
-enum event_kind { EVENT_MESSAGE, EVENT_UNFRAMED, EVENT_CLOSED, EVENT_DNS, EVENT_WAKE };
+enum event_kind { EVENT_MESSAGE, EVENT_UNFRAMED, EVENT_UNSENT, EVENT_CLOSED, EVENT_DNS, EVENT_WAKE };
 
 struct event {
 	enum event_kind kind;
@@ -80,6 +80,13 @@ static inline void recorder_unframed(void *self, const struct flow *from, struct
 		r->on_unframed(r, from, bytes);
 }
 
+static inline void recorder_unsent(
+	void *self, const struct flow *to, struct span message, const char *reason)
+{
+	(void)reason;
+	record(self, EVENT_UNSENT, message)->flow = *to;
+}
+
 static inline void recorder_closed(void *self, const struct flow *flow, const char *reason)
 {
 	struct recorder *r = self;
@@ -118,6 +125,7 @@ static inline struct recorder *recorder_new(const struct live_options *options)
 	static const struct world_events events = {
 		.message = recorder_message,
 		.unframed = recorder_unframed,
+		.unsent = recorder_unsent,
 		.closed = recorder_closed,
 		.dns = recorder_dns,
 		.wake = recorder_wake,

@@ -72,6 +72,13 @@ static inline void on_unframed(void *self, const struct flow *from, struct span 
 	assert_int_equal(send_text(self, from, "bad;"), 0);
 }
 
+static inline void on_unsent(
+	void *self, const struct flow *to, struct span message, const char *reason)
+{
+	(void)to, (void)reason;
+	say(self, "unsent:%.*s ", (int)message.n, message.p);
+}
+
 static inline void on_closed(void *self, const struct flow *flow, const char *reason)
 {
 	assert_true(flow->connection != 0);
@@ -107,7 +114,7 @@ static inline void on_turn_end(void *self)
 }
 
 static const struct world_events events = {
-	on_message, on_unframed, on_closed, on_dns, on_wake, on_turn_end};
+	on_message, on_unframed, on_unsent, on_closed, on_dns, on_wake, on_turn_end};
 
 /* Messages end with ';', an empty line is a ping, '!' is beyond repair. */
 static inline int64_t frame(struct span bytes, uint32_t *skip, uint32_t *pongs)

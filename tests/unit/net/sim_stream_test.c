@@ -60,7 +60,7 @@ static void nobody_listening_refuses_the_stream(void **state)
 	struct flow to = flow_to(1, A);
 	assert_int_equal(send_text(bench, &to, "one;"), 0);
 	run(bench);
-	assert_non_null(strstr(bench->log, "closed:ECONNREFUSED "));
+	assert_non_null(strstr(bench->log, "unsent:one; closed:ECONNREFUSED "));
 	assert_int_equal(sim_connections(bench->sim), 0);
 	assert_int_equal(sim_now_us(bench->sim), SIM_START_US + 1000);
 }
