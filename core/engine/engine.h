@@ -40,6 +40,8 @@ struct packet {
 	enum decision decision;
 	uint32_t reply_code; /* of DECISION_REPLIED */
 	struct flow to;      /* of DECISION_FORWARDED */
+	bool located;        /* its Request-URI is the contact of a binding here */
+	uint32_t path_routes; /* Route values that came from the Path of that binding */
 	uint32_t slot, generation;
 	uint32_t holds;      /* nobody holds it: freed at the end of the turn */
 	bool kept;           /* independent of the receive buffer */

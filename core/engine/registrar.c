@@ -422,6 +422,27 @@ bool registrar_find(struct engine *engine, struct span text, struct bindings_cur
 	return true;
 }
 
+/* Leading Routes that name us have done their work (RFC 3261 16.4); the Path comes before all others. */
+static void add_path(struct packet *packet, struct span path)
+{
+	struct msg *msg = &packet->msg;
+	struct nameaddr route;
+	struct leg *leg;
+	struct msg_values routes = msg_values(msg, HDR_ROUTE);
+	for (struct span value; msg_values_next(&routes, &value); routes = msg_values(msg, HDR_ROUTE)) {
+		if (nameaddr_parse(value, &route) || !legs_is_self(packet->engine, &route.uri, &leg))
+			break;
+		if (edit_pop_value(msg, HDR_ROUTE) < 0)
+			return;
+	}
+	struct span rest = arena_copy(&msg->arena, path), value;
+	int at = msg_find(msg, HDR_ROUTE, 0);
+	if (edit_insert(msg, at < 0 ? msg->n_headers : at, HDR_ROUTE, rest) < 0)
+		return;
+	while (list_next(&rest, &value))
+		packet->path_routes++;
+}
+
 bool registrar_route(struct packet *packet)
 {
 	struct msg *msg = &packet->msg;
@@ -434,13 +455,25 @@ bool registrar_route(struct packet *packet)
 		if (!span_starts(binding.contact, SPAN("sip")))
 			continue; /* mailto: and the like are for redirects */
 		edit_uri(msg, arena_copy(&msg->arena, binding.contact));
-		if (binding.path.n) {
-			int at = msg_find(msg, HDR_ROUTE, 0);
-			edit_insert(msg, at < 0 ? msg->n_headers : at, HDR_ROUTE,
-				arena_copy(&msg->arena, binding.path));
-		}
+		if (binding.path.n)
+			add_path(packet, binding.path);
+		packet->located = true;
 		return true;
 	}
+	return false;
+}
+
+/* It is sent where a Route says that neither names us nor came with a binding. */
+static bool is_routed_elsewhere(struct packet *packet)
+{
+	struct msg_values routes = msg_values(&packet->msg, HDR_ROUTE);
+	struct nameaddr route;
+	struct leg *leg;
+	uint32_t n = 0;
+	for (struct span value; msg_values_next(&routes, &value);)
+		if (n++ >= packet->path_routes && (nameaddr_parse(value, &route) ||
+						   !legs_is_self(packet->engine, &route.uri, &leg)))
+			return true;
 	return false;
 }
 
@@ -448,7 +481,12 @@ bool registrar_serves(struct packet *packet, const struct registrar *registrar)
 {
 	struct msg *msg = &packet->msg;
 	const struct uri *uri = msg->is_request ? msg_ruri(msg) : NULL;
-	if (!uri || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS))
+	struct param maddr;
+	if (!uri || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS) || is_routed_elsewhere(packet))
+		return false;
+	if (packet->located)
+		return true;
+	if (param_find(uri->params, SPAN("maddr"), &maddr)) /* that is where it would go */
 		return false;
 	if (in_domains(registrar, uri->host))
 		return true;

@@ -23,7 +23,8 @@ uint32_t registrar_receive(struct packet *packet, const struct registrar *regist
 /* Any other request: when the Request-URI is an address of record with a live binding, it becomes the preferred contact
  * (and Path becomes Route). True when it did. */
 bool registrar_route(struct packet *packet);
-/* The Request-URI is in one of the domains given (none given: false), or is a contact bound here. */
+/* The Request-URI is in one of the domains given (none given: false), or is a contact bound here, and neither a Route nor
+ * maddr sends the request elsewhere. */
 bool registrar_serves(struct packet *packet, const struct registrar *registrar);
 /* The Request-URI is an address of record of one of the domains given, and has no binding. */
 bool registrar_lacks(struct packet *packet, const struct registrar *registrar);
