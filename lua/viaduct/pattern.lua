@@ -1,12 +1,12 @@
 -- Guards for Lua's pattern functions: they are C, so no time budget can interrupt them, and a pattern such as ".-.-.-b"
--- takes time polynomial in its subject. Each pattern gets an exponent by how many of its repetitions can share text with
--- what follows; a call whose subject would make that too many steps raises instead of hanging.
+-- takes time polynomial in its subject, "a?a?a?...b" even exponential. Each pattern is given the longest subject that it
+-- can deal with in reasonable time, whatever the subject; a longer one raises instead of hanging.
 local misuse = require "viaduct.blame"
 
-local byte, sub, floor = string.byte, string.sub, math.floor
+local byte, char, sub = string.byte, string.char, string.sub
 local find, match, gmatch, gsub, rep = string.find, string.match, string.gmatch, string.gsub, string.rep
 
-local STEPS_MAX = 5e7         -- about a tenth of a second
+local STEPS_MAX = 2.5e7       -- of matching, in one call: a tenth of a second, a third at worst
 local PATTERN_MAX = 1024      -- bytes
 local PLAIN_MAX = 2e9         -- subject times needle, for a plain search
 local KNOWN_MAX = 512         -- patterns remembered
@@ -14,8 +14,11 @@ local KNOWN_MAX = 512         -- patterns remembered
 -- The set of byte values that one single-character item matches, as a table indexed by byte.
 local function members(item)
 	local set = {}
+	if #item == 1 and find(item, "%p") and item ~= "." then
+		item = "%" .. item
+	end
 	for code = 0, 255 do
-		set[code] = find(string.char(code), item) ~= nil
+		set[code] = find(char(code), item) ~= nil
 	end
 	return set
 end
@@ -23,6 +26,15 @@ end
 local function overlap(a, b)
 	for code = 0, 255 do
 		if a[code] and b[code] then
+			return true
+		end
+	end
+	return false
+end
+
+local function has_others(a, b)
+	for code = 0, 255 do
+		if a[code] and not b[code] then
 			return true
 		end
 	end
@@ -45,7 +57,8 @@ local function set_end(pattern, at)
 	return i
 end
 
--- Cuts a pattern into items { text, repetition, special }; nil when it is malformed (the real function will say so).
+-- Cuts a pattern into items { text, repetition, special }. Of a malformed one: those before the place where the real
+-- function will complain, if it comes that far.
 local function items_of(pattern)
 	local items, i, n = {}, 1, #pattern
 	while i <= n do
@@ -59,7 +72,7 @@ local function items_of(pattern)
 			local kind = sub(pattern, i + 1, i + 1)
 			last = i + 1
 			if kind == "" then
-				return nil
+				return items
 			elseif kind == "b" then
 				last, special = i + 3, "balance"
 			elseif kind == "f" then
@@ -72,7 +85,7 @@ local function items_of(pattern)
 			last = set_end(pattern, i)
 		end
 		if not last then
-			return nil
+			return items
 		end
 		local item = { text = sub(pattern, i, last), special = special }
 		local after = sub(pattern, last + 1, last + 1)
@@ -88,13 +101,17 @@ local function items_of(pattern)
 	return items
 end
 
--- Can what follows repetition `k` begin with text the repetition itself matches?
+-- Can what follows item `k` begin with text that the item itself matches? Then each of its repetitions is a way to go on;
+-- else only the last one is, and all others fail at once.
 local function is_ambiguous(items, k)
 	local own = members(items[k].text)
 	for j = k + 1, #items do
 		local item = items[j]
-		if item.special == "end" or item.special == "frontier" then
+		if item.special == "end" then
 			return false
+		elseif item.special == "frontier" then
+			local set = members(sub(item.text, 3))
+			return overlap(own, set) and has_others(own, set)
 		elseif item.special then
 			return true
 		elseif overlap(own, members(item.text)) then
@@ -106,53 +123,107 @@ local function is_ambiguous(items, k)
 	return false
 end
 
--- The work of matching grows at most with the subject's length to this power.
-local function exponent_of(pattern)
+-- From item k on nothing can fail: all may match nothing, and `.` goes on up to an end that is asked for.
+local function is_sure(items, k)
+	local last = #items
+	if items[last].special == "end" then
+		if items[k].text ~= "." or not items[k].repetition or find(items[k].repetition, "[+?]") then
+			return false
+		end
+		last = last - 1
+	end
+	for j = k, last do
+		local repetition = items[j].repetition
+		if not repetition or repetition == "+" then
+			return false
+		end
+	end
+	return true
+end
+
+-- What matching costs at most on n bytes: the sum of factor * (n over power), as a list indexed by power. It is, for each
+-- item, the ways to come to it - one for each start, times one for each repetition of an ambiguous item before it; all
+-- of these go forward in the subject - and at each way its own work: one step, or as many as it repeats.
+local function terms_of(pattern)
 	local anchored = sub(pattern, 1, 1) == "^"
 	local items = items_of(anchored and sub(pattern, 2) or pattern)
-	local ambiguous, scans = 0, 0
-	for k, item in ipairs(items or {}) do
-		if item.special == "balance" then
-			scans = 1
-		elseif item.special == "back" then
-			ambiguous = ambiguous + 1
-		elseif item.repetition and item.repetition ~= "?" then
-			scans = 1
-			if is_ambiguous(items, k) then
-				ambiguous = ambiguous + 1
+	local power, factor = anchored and 0 or 1, 1
+	local terms, sure = { [power] = 1 }, false
+	for k, item in ipairs(items) do
+		if k == #items and item.repetition then
+			break -- what it takes is not looked at again
+		elseif not sure and is_sure(items, k) then
+			sure, power, factor = true, 0, 1 -- whoever comes here comes once
+		end
+		local many = item.repetition and item.repetition ~= "?"
+		local own = (many or item.special == "balance" or item.special == "back") and 1 or 0
+		terms[power + own] = (terms[power + own] or 0) + factor
+		if item.repetition and is_ambiguous(items, k) then
+			if many then
+				power = power + 1
+			else
+				factor = factor * 2
 			end
 		end
 	end
-	return (anchored and 0 or 1) + math.max(scans, ambiguous)
+	return terms
+end
+
+local function steps(terms, n)
+	local sum = 0
+	for power, factor in pairs(terms) do
+		for i = 1, power do
+			factor = factor * (n + i) / i
+			if factor > STEPS_MAX then
+				return factor
+			end
+		end
+		sum = sum + factor
+	end
+	return sum
+end
+
+-- The longest subject this pattern may be tried on.
+local function longest(pattern)
+	local terms = terms_of(pattern)
+	local least, most = 0, 2 ^ 31
+	while least < most do
+		local n = math.ceil((least + most) / 2)
+		if steps(terms, n) > STEPS_MAX then
+			most = n - 1
+		else
+			least = n
+		end
+	end
+	return least
 end
 
 local known, n_known = {}, 0
 
-local function exponent(pattern)
-	local power = known[pattern]
-	if not power then
+local function limit_of(pattern)
+	local limit = known[pattern]
+	if not limit then
 		if #pattern > PATTERN_MAX then
 			misuse("the pattern has %d bytes; at most %d are allowed", #pattern, PATTERN_MAX)
 		end
 		if n_known == KNOWN_MAX then
 			known, n_known = {}, 0
 		end
-		power = exponent_of(pattern)
-		known[pattern], n_known = power, n_known + 1
+		limit = longest(pattern)
+		known[pattern], n_known = limit, n_known + 1
 	end
-	return power
+	return limit
 end
 
 local function check(subject, pattern)
-	local n = #subject
-	local power = exponent(pattern)
-	if n ^ power > STEPS_MAX then
+	local limit = limit_of(pattern)
+	if #subject > limit then
 		misuse("pattern '%s' could take too long on %d bytes (at most %d): anchor it with ^ or cut the text first",
-			sub(pattern, 1, 60), n, floor(STEPS_MAX ^ (1 / power)))
+			sub(pattern, 1, 60), #subject, limit)
 	end
 end
 
-local M = {}
+local M = { limit = limit_of }
 
 function M.find(subject, pattern, at, plain)
 	if type(subject) == "string" and type(pattern) == "string" then
@@ -174,7 +245,7 @@ end
 
 function M.gmatch(subject, pattern)
 	if type(subject) == "string" and type(pattern) == "string" then
-		check(subject, pattern)
+		check(subject, byte(pattern) == 94 and "%" .. pattern or pattern) -- ^ is no anchor here
 	end
 	return gmatch(subject, pattern)
 end
@@ -190,12 +261,11 @@ end
 local REP_MAX = 64 * 1024 * 1024
 
 function M.rep(text, n, separator)
-	if type(text) == "string" and type(n) == "number" and #text * n > REP_MAX then
+	local length = type(text) == "string" and #text + (type(separator) == "string" and #separator or 0) or 0
+	if type(n) == "number" and length * n > REP_MAX then
 		error("not enough memory: string.rep of more than 64 MB", 2)
 	end
 	return rep(text, n, separator)
 end
-
-M.byte, M.exponent = byte, exponent
 
 return M
