@@ -17,6 +17,7 @@ local address_mt = {
 	__name = "viaduct.Address",
 	__metatable = false,
 	__tostring = function(self) return self.text end,
+	__index = function(self, key) return self[1][key] end,
 	__newindex = function() misuse "a parsed address is read-only: use msg:set_header(name, text)" end,
 }
 
@@ -34,13 +35,13 @@ local function address(source)
 	end
 	local display = text(parsed.display)
 	local uri_text, params = text(parsed.uri), parse_params(text(parsed.params))
-	return setmetatable({
+	return setmetatable({ {
 		text = source,
 		display = display ~= "" and display or nil,
 		uri = uri(uri_text),
 		params = params,
 		tag = params.tag,
-	}, address_mt)
+	} }, address_mt)
 end
 
 return address

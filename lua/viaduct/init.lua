@@ -46,9 +46,15 @@ function sip.log(level, text)
 	C.vd_log(script, levels[level], text, #text)
 end
 
-
-return setmetatable(sip, {
+-- Empty itself, so that writing to any name raises.
+return setmetatable({}, {
 	__metatable = false,
-	__index = function(_, name) misuse("viaduct has no '%s'", tostring(name)) end,
+	__index = function(_, name)
+		local found = sip[name]
+		if found == nil then
+			misuse("viaduct has no '%s'", tostring(name))
+		end
+		return found
+	end,
 	__newindex = function() misuse "the viaduct module cannot be changed" end,
 })

@@ -20,13 +20,13 @@ local uri_mt = {
 	__metatable = false,
 	__tostring = function(self) return self.text end,
 	__eq = function(a, b) return a.text == b.text end,
+	-- The parts are kept one step away, so that writing to any of them raises.
 	__index = function(self, key)
-		if key == "params" then
-			local params = parse_params(self.params_text)
-			rawset(self, "params", params)
-			return params
+		local parts = self[1]
+		if key == "params" and not parts.params then
+			parts.params = parse_params(parts.params_text)
 		end
-		return nil
+		return parts[key]
 	end,
 	__newindex = function() misuse "a parsed URI is read-only: build the text you want and use msg:set_uri(text)" end,
 }
@@ -43,7 +43,7 @@ local function uri(source)
 	if C.vd_uri_parse(source, #source, parsed) ~= C.VD_OK then
 		return nil, ("'%s' is no URI"):format(source:sub(1, 100)), "syntax"
 	end
-	return setmetatable({
+	return setmetatable({ {
 		text = source,
 		scheme = text(parsed.scheme):lower(),
 		user = text(parsed.user),
@@ -52,7 +52,7 @@ local function uri(source)
 		port = parsed.port ~= 0 and parsed.port or nil,
 		params_text = text(parsed.params) or "",
 		headers = text(parsed.headers),
-	}, uri_mt)
+	} }, uri_mt)
 end
 
 return uri
