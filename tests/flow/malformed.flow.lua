@@ -177,13 +177,14 @@ flow "a malformed request in a stream is answered, and the stream goes on" {
 	end,
 }
 
-flow "a target that refuses the connection costs nothing else" {
+flow "a target that refuses the connection is answered 503, and holds nobody up" {
 	settings = OPEN,
 	run = function(net)
 		local alice, bob = pair(net)
 		alice:request("INVITE", "sip:nobody@198.51.100.99;transport=tcp")
 		alice:request("MESSAGE", "sip:bob@198.51.100.8")
 		bob:expect "MESSAGE"
-		alice:expect_nothing()
+		alice:expect(503) { CSeq = "1 INVITE" }
+		net:expect_log "send.failed.*ECONNREFUSED"
 	end,
 }
