@@ -14,7 +14,8 @@ describe("a pattern", function()
 			"%b<>", "^(%+?%d+)$", "sip:%d%d%d@", '^"(.-)"',
 		},
 		sdp = {
-			"m=audio (%d+) ([%w/]+)", "c=IN IP4 ([%d%.]+)", "a=rtpmap:(%d+) ([^/]+)/(%d+)", "([^\r\n]+)", "(.-)\r?\n", "o=%S+ %S+ %S+ IN IP4 (%S+)",
+			"m=audio (%d+) ([%w/]+)", "c=IN IP4 ([%d%.]+)", "a=rtpmap:(%d+) ([^/]+)/(%d+)", "([^\r\n]+)", "(.-)\r?\n",
+			"o=%S+ %S+ %S+ IN IP4 (%S+)",
 			"\r\na=candidate:[^\r\n]*", "a=(%w+):?([^\r\n]*)", "%f[%w]typ%f[%W]", "^v=0", "m=(%a+)",
 		},
 	}
@@ -180,7 +181,7 @@ describe("the limit", function()
 				local text = unit:rep(math.floor(n / #unit))
 				local before = os.clock()
 				pcall(pattern.find, text, it)
-				assert.is_true(os.clock() - before < 0.5, ("%q on %d bytes of %q"):format(it, #text, unit))
+				assert.is_true(os.clock() - before < 1, ("%q on %d bytes of %q"):format(it, #text, unit))
 			end
 		end
 	end)
