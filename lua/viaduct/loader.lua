@@ -4,6 +4,7 @@
 -- found by walking the bytecode of each function prototype; straight-line functions, and this library, are compiled.
 local abi = require "viaduct.abi"
 local bit = require "bit"
+local misuse = require "viaduct.blame"
 local sandbox = require "viaduct.sandbox"
 local util = require "jit.util"
 local vmdef = require "jit.vmdef"
@@ -99,14 +100,14 @@ local LOADING = {}
 
 local function require_module(name)
 	if type(name) ~= "string" then
-		error("require takes a module's name", 2)
+		misuse "require takes a module's name"
 	end
 	if name == "viaduct" then
 		return require "viaduct"
 	elseif name == "bit" then
 		return env.bit
 	elseif loaded[name] == LOADING then
-		error(("module '%s' requires itself"):format(name), 2)
+		misuse("module '%s' requires itself", name)
 	elseif loaded[name] ~= nil then
 		return loaded[name]
 	end
@@ -115,8 +116,8 @@ local function require_module(name)
 		path, text = module_path(name)
 	end
 	if not path then
-		error(("module '%s' not found: scripts may require \"viaduct\", \"bit\" and the files beside them (%s/%s.lua)")
-			:format(name, folder, (name:gsub("%.", "/"))), 2)
+		misuse("module '%s' not found: scripts may require \"viaduct\", \"bit\" and the files beside them (%s/%s.lua)",
+			name, folder, (name:gsub("%.", "/")))
 	end
 	C.vd_load_module(script, path, #path)
 	local chunk, err = compile(text, "@" .. path, env)
