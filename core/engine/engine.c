@@ -59,9 +59,11 @@ static void packet_put_back(struct packet *packet)
 
 struct packet *packet_of(struct engine *engine, double handle)
 {
+	if (!(handle >= 0 && handle < 0x1p53))
+		return NULL;
 	uint64_t number = (uint64_t)handle;
 	uint32_t slot = number & ((1u << HANDLE_SLOT_BITS) - 1);
-	if (!(handle >= 0) || slot >= engine->n_packets)
+	if (slot >= engine->n_packets)
 		return NULL;
 	struct packet *packet = engine->packets[slot];
 	bool alive = packet->generation == number >> HANDLE_SLOT_BITS && packet->holds > 0;

@@ -91,7 +91,7 @@ int vd_param_next(vd_script *script, const char *params, uint32_t n, uint32_t *a
 typedef struct vd_registrar {
 	uint32_t min_expires, max_expires, default_expires; // seconds
 } vd_registrar;
-// Returns the number of the registrar, or a negative code.
+// Returns the number of the registrar, or a negative code. A number that is none gives VD_MISUSE.
 int vd_registrar_new(vd_script *script, const vd_registrar *options);
 int vd_registrar_domain(vd_script *script, int registrar, const char *domain, uint32_t n);
 // The code it answered; 0 not its business; VD_GONE.

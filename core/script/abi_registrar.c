@@ -16,15 +16,17 @@ int vd_registrar_new(struct vd_script *script, const vd_registrar *options)
 	return (int)script->n_registrars++;
 }
 
+/* NULL: a script made the number up. */
 static struct registrar *registrar_of(struct vd_script *script, int number)
 {
-	BUG(number < 0 || (uint32_t)number >= script->n_registrars);
-	return script->registrars[number];
+	return number >= 0 && (uint32_t)number < script->n_registrars ? script->registrars[number] : NULL;
 }
 
 int vd_registrar_domain(struct vd_script *script, int number, const char *domain, uint32_t n)
 {
 	struct registrar *registrar = registrar_of(script, number);
+	if (!registrar)
+		return VD_MISUSE;
 	if (!n || n >= REGISTRAR_DOMAIN_MAX)
 		return VD_BAD_VALUE;
 	if (registrar->n_domains == REGISTRAR_DOMAINS_MAX)
@@ -38,11 +40,12 @@ int vd_registrar_domain(struct vd_script *script, int number, const char *domain
 int vd_registrar_receive(struct vd_script *script, int number, double handle)
 {
 	struct packet *packet = packet_of(script->engine, handle);
-	if (!packet)
-		return VD_GONE;
+	struct registrar *registrar = registrar_of(script, number);
+	if (!packet || !registrar)
+		return packet ? VD_MISUSE : VD_GONE;
 	if (packet->decision != DECISION_NONE)
 		return VD_REFUSED;
-	return (int)registrar_receive(packet, registrar_of(script, number));
+	return (int)registrar_receive(packet, registrar);
 }
 
 int vd_registrar_route(struct vd_script *script, double handle)
@@ -54,13 +57,19 @@ int vd_registrar_route(struct vd_script *script, double handle)
 int vd_registrar_serves(struct vd_script *script, int number, double handle)
 {
 	struct packet *packet = packet_of(script->engine, handle);
-	return packet ? registrar_serves(packet, registrar_of(script, number)) : VD_GONE;
+	struct registrar *registrar = registrar_of(script, number);
+	if (!packet || !registrar)
+		return packet ? VD_MISUSE : VD_GONE;
+	return registrar_serves(packet, registrar);
 }
 
 int vd_registrar_lacks(struct vd_script *script, int number, double handle)
 {
 	struct packet *packet = packet_of(script->engine, handle);
-	return packet ? registrar_lacks(packet, registrar_of(script, number)) : VD_GONE;
+	struct registrar *registrar = registrar_of(script, number);
+	if (!packet || !registrar)
+		return packet ? VD_MISUSE : VD_GONE;
+	return registrar_lacks(packet, registrar);
 }
 
 int vd_registrar_query(struct vd_script *script, const char *aor, uint32_t n)

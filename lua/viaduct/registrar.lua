@@ -18,6 +18,8 @@ local function check(code)
 		misuse "message is no longer available: its handler has ended"
 	elseif code == C.VD_REFUSED then
 		misuse "this request was answered or forwarded already"
+	elseif code == C.VD_MISUSE then
+		misuse "this is no registrar: its number is not one that sip.registrar gave"
 	end
 	return code
 end
