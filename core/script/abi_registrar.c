@@ -19,7 +19,8 @@ int vd_registrar_new(struct vd_script *script, const vd_registrar *options)
 /* NULL: a script made the number up. */
 static struct registrar *registrar_of(struct vd_script *script, int number)
 {
-	return number >= 0 && (uint32_t)number < script->n_registrars ? script->registrars[number] : NULL;
+	return number >= 0 && (uint32_t)number < script->n_registrars ? script->registrars[number]
+								      : NULL;
 }
 
 int vd_registrar_domain(struct vd_script *script, int number, const char *domain, uint32_t n)
@@ -74,8 +75,9 @@ int vd_registrar_lacks(struct vd_script *script, int number, double handle)
 
 int vd_registrar_query(struct vd_script *script, const char *aor, uint32_t n)
 {
+	script->bindings.store = NULL;
 	return registrar_find(script->engine, span_of(aor, n), &script->bindings) ? VD_OK
-										    : VD_BAD_VALUE;
+										  : VD_BAD_VALUE;
 }
 
 static void give(vd_value *out, struct span s)
@@ -87,13 +89,13 @@ static void give(vd_value *out, struct span s)
 int vd_registrar_next(struct vd_script *script, vd_binding *out)
 {
 	struct binding binding;
-	if (!bindings_next(&script->bindings, &binding))
+	if (!script->bindings.store || !bindings_next(&script->bindings, &binding))
 		return VD_ABSENT;
 	give(&out->contact, binding.contact);
 	give(&out->params, binding.params);
 	give(&out->call_id, binding.call_id);
 	out->expires = (double)(binding.expires_at -
-				       script->engine->world->wall_ms(script->engine->world)) /
+				script->engine->world->wall_ms(script->engine->world)) /
 		       1000;
 	out->q = binding.q / (double)BINDING_Q_MAX;
 	out->cseq = binding.cseq;
