@@ -106,6 +106,7 @@ static struct leg *open_leg(struct engine *engine, struct span text, char error[
 	char why[256];
 	uint32_t index = leg->index;
 	*leg = (struct leg){.index = index, .address = spec.address, .engine = engine};
+	leg->serial = ++engine->legs.opened;
 	if (engine->world->leg_open(engine->world, index, &leg->address, why)) {
 		snprintf(error, 256, "cannot open %.*s: %.150s", (int)text.n, text.p, why);
 		return NULL;

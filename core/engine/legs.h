@@ -19,6 +19,7 @@ enum leg_state { LEG_CLOSED, LEG_PREPARED, LEG_OPEN, LEG_DRAINING };
 struct leg {
 	enum leg_state state;
 	uint32_t index;
+	uint32_t serial;              /* of this opening: an index is used again, this is not */
 	struct leg_address address;   /* real port once open */
 	char spec[LEG_SPEC_MAX];      /* as the user wrote it */
 	char host[LEG_SPEC_MAX];      /* shown to others: advertised or bound, IPv6 in brackets */
@@ -34,6 +35,7 @@ struct leg {
 struct legs {
 	struct leg leg[LEGS_MAX];
 	uint32_t n; /* slots in use, closed ones included */
+	uint32_t opened;
 };
 
 struct leg_spec {

@@ -139,6 +139,7 @@ double vd_random(vd_script *script);    // 0 <= x < 1, from the world's random s
 int vd_log(vd_script *script, int level, const char *text, uint32_t n);
 typedef struct vd_leg {
 	vd_value spec, address, host, ip;
+	uint32_t serial; // what a task is told; never used again
 	uint16_t port;
 	int transport;
 } vd_leg;

@@ -239,7 +239,7 @@ void task_message(struct vd_script *script, struct packet *packet)
 	}
 	lua_pushnumber(task->co, TASK_MESSAGE);
 	lua_pushnumber(task->co, packet_handle(packet));
-	lua_pushnumber(task->co, packet->from.leg);
+	lua_pushnumber(task->co, packet_leg(packet)->serial);
 	run(task, 3, NULL);
 }
 

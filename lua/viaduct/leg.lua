@@ -18,28 +18,26 @@ local leg_mt = {
 	__tostring = function(self) return self.spec end,
 }
 
-local known = {}
+local known = {} -- by serial
 local M = {}
 
--- The leg of this number; the same object each time, for as long as this script runs.
-function M.of(index)
-	local leg = known[index]
-	if leg then
-		return leg
-	end
+-- The leg in this slot, the same object each time while it is open.
+local function at(index)
 	if C.vd_leg_at(script, index, found) ~= C.VD_OK then
 		return nil
 	end
-	leg = setmetatable({
-		spec = text(found.spec),
-		address = text(found.address),
-		host = text(found.host),
-		ip = text(found.ip),
-		port = found.port,
-		transport = transports[found.transport],
-	}, leg_mt)
-	known[index] = leg
-	return leg
+	local serial = found.serial
+	if not known[serial] then
+		known[serial] = setmetatable({
+			spec = text(found.spec),
+			address = text(found.address),
+			host = text(found.host),
+			ip = text(found.ip),
+			port = found.port,
+			transport = transports[found.transport],
+		}, leg_mt)
+	end
+	return known[serial]
 end
 
 --- All open legs.
@@ -47,12 +45,17 @@ end
 function M.all()
 	local list = {}
 	for index = 0, 63 do
-		local leg = M.of(index)
-		if leg then
-			list[#list + 1] = leg
-		end
+		list[#list + 1] = at(index)
 	end
 	return list
+end
+
+-- The leg a message came from.
+function M.of(serial)
+	if not known[serial] then
+		M.all()
+	end
+	return known[serial]
 end
 
 return M
