@@ -14,7 +14,6 @@
 
 #include "base/world.h"
 #include "sip/uri.h"
-#include "sip/via.h"
 
 enum {
 	LOCATE_TARGETS_MAX = 32,
@@ -65,7 +64,7 @@ struct locate_entry {
 	uint16_t port; /* 0: default of the transport */
 	uint16_t at;   /* of its name in the text of the service */
 	uint8_t n;
-	uint8_t host; /* index, once asked for */
+	uint8_t host; /* index, once there are hosts */
 };
 
 struct locate_service {
@@ -81,6 +80,7 @@ struct locate_service {
 struct locate_host {
 	const char *name; /* in a service's text */
 	uint8_t n;
+	uint8_t families;
 	uint8_t n4, n6; /* addresses found */
 };
 
@@ -96,8 +96,8 @@ struct locate {
 	struct locate_options options;
 	enum locate_result result;
 	enum { LOCATE_NAPTR, LOCATE_SRV, LOCATE_ADDRESS, LOCATE_DONE } round;
-	enum transport transport; /* fixed by the URI or the zone; NONE: not */
-	bool is_sips;
+	enum transport transport; /* fixed by the URI; NONE: not */
+	bool from_naptr;
 	bool timed_out, failed; /* some answer */
 	uint16_t port;		/* given in the URI */
 	uint8_t denied;		/* bits by transport: declared unavailable by the zone */
@@ -115,10 +115,10 @@ struct locate {
 /* For a request to `uri` (RFC 3263 4). Copies what it needs. */
 void locate_start(
 	struct locate *locate, const struct uri *uri, const struct locate_options *options);
-/* For a response whose top Via names a host (RFC 3263 5): its transport stands. `received` and
- * `maddr` are via_response_target's. */
-void locate_start_response(
-	struct locate *locate, const struct via *via, const struct locate_options *options);
+/* For a response (RFC 3263 5) whose top Via has this transport, which stands, and this host, as
+ * via_response_target names it, and port, 0 when the Via gives none. */
+void locate_start_response(struct locate *locate, enum transport transport, struct span host,
+	uint16_t port, const struct locate_options *options);
 
 /* The next question that can be asked now; false: none, until an answer makes more. */
 bool locate_next(struct locate *locate, struct locate_question *question);
