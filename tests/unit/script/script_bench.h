@@ -63,6 +63,16 @@ static inline struct addr bench_addr(const char *text)
 	return addr;
 }
 
+/* What the phone that is called does from now on; `self` is the bench. */
+static inline void bench_answers(struct bench *bench, sim_arrival_fn answer)
+{
+	struct addr callee = bench_addr("198.51.100.7");
+	if (bench->callee)
+		sim_endpoint_close(bench->callee);
+	bench->callee = sim_endpoint(bench->sim, TRANSPORT_UDP, &callee, answer, bench);
+	assert_non_null(bench->callee);
+}
+
 /* Runs the script on udp:192.0.2.1:5060; a phone listens on 198.51.100.7:5060. */
 static inline void bench_open(struct bench *bench, const char *file)
 {
@@ -75,9 +85,7 @@ static inline void bench_open(struct bench *bench, const char *file)
 	assert_int_equal(host_load(bench->host, file, "test"), 0);
 	bench->script = bench->engine->policy;
 	bench->engine->policy = (struct policy){.self = bench, .receive = bench_receive};
-	struct addr callee = bench_addr("198.51.100.7");
-	bench->callee = sim_endpoint(bench->sim, TRANSPORT_UDP, &callee, bench_heard, bench);
-	assert_non_null(bench->callee);
+	bench_answers(bench, bench_heard);
 }
 
 static inline void bench_close(struct bench *bench)
