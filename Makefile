@@ -28,7 +28,7 @@ help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 BUILD_PACKAGES := gcc make pkg-config libluajit-5.1-dev libev-dev libc-ares-dev libjansson-dev
-TEST_PACKAGES := libcmocka-dev luajit lua-busted lua-check clang clang-format libclang-rt-14-dev valgrind sip-tester \
+TEST_PACKAGES := libcmocka-dev luajit lua-busted lua-check luarocks clang clang-format libclang-rt-14-dev valgrind sip-tester \
 	libnet-sip-perl procps
 ## deps         install what is needed to build and test, from Debian's packages
 deps:
@@ -72,8 +72,9 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-include tests/tests.mk
 include tests/bench/bench.mk
+include tests/flow/flow.mk
 include tests/system/system.mk
+include tests/tests.mk
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,4 +1,4 @@
-# Unit, Lua and flow tests, lint, sanitizers, fuzzing: included by the top Makefile.
+# Unit and Lua tests, all tests, lint, sanitizers, fuzzing: included by the top Makefile, after the others.
 
 # A unit test sees its own layer and those below, nothing else.
 base_DEPS := base
@@ -41,7 +41,7 @@ sanitize:
 	BUILD=$(BUILD) tests/run --valgrind unit
 
 .PHONY: sanitized
-sanitized: $(BUILD)/viaduct $(UNIT_BIN) $(REPLAY_BIN) $(SYSTEM_BIN)
+sanitized: $(BUILD)/viaduct $(UNIT_BIN) $(REPLAY_BIN) $(FLOW_BIN) $(SYSTEM_BIN)
 	BUILD=$(BUILD) tests/run unit corpus flow system
 
 FUZZ_BIN := $(patsubst %,$(BUILD)/fuzz/%_fuzz,$(FUZZ_NAMES))
