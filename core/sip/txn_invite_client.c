@@ -23,7 +23,7 @@ static uint32_t unstarted(
 	case TXN_ACK:
 	case TXN_CANCEL:
 	case TXN_TRANSPORT_ERROR:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -60,8 +60,7 @@ static uint32_t calling(
 {
 	switch (event) {
 	case TXN_TIMER:
-		/* Timer A: send again, twice the interval; Timer B: the user learns of a timeout.
-		 */
+		/* Timer A: send again, and wait twice as long; Timer B: tell the user. */
 		return txn_timer(txn, now_ms, TXN_UNCAPPED, TXN_TIMED_OUT);
 	case TXN_PROVISIONAL:
 		/* The request arrived: no more sending, and no limit but the user's Timer C. */
@@ -80,7 +79,7 @@ static uint32_t calling(
 	case TXN_START:
 	case TXN_REQUEST:
 	case TXN_ACK:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -103,7 +102,7 @@ static uint32_t proceeding(
 	case TXN_REQUEST:
 	case TXN_ACK:
 	case TXN_TRANSPORT_ERROR: /* nothing is being sent; a response may take another way */
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -123,7 +122,7 @@ static uint32_t accepted(struct txn *txn, enum txn_event event, int64_t now_ms)
 	case TXN_ACK:
 	case TXN_CANCEL: /* 9.1: too late */
 	case TXN_TRANSPORT_ERROR:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -144,7 +143,7 @@ static uint32_t completed(struct txn *txn, enum txn_event event, int64_t now_ms)
 	case TXN_REQUEST:
 	case TXN_ACK:
 	case TXN_CANCEL:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -166,7 +165,7 @@ uint32_t txn_invite_client_step(
 	case TXN_TERMINATED:
 	case TXN_TRYING: /* never entered */
 	case TXN_CONFIRMED:
-		return 0;
+		break;
 	}
 	return 0;
 }

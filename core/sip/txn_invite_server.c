@@ -21,7 +21,7 @@ static uint32_t unstarted(struct txn *txn, enum txn_event event)
 	case TXN_ACK:
 	case TXN_CANCEL:
 	case TXN_TRANSPORT_ERROR:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -52,7 +52,7 @@ static uint32_t proceeding(
 	case TXN_TIMER:
 	case TXN_ACK:
 	case TXN_CANCEL:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -74,7 +74,7 @@ static uint32_t accepted(struct txn *txn, enum txn_event event, int64_t now_ms)
 	case TXN_FAILURE:
 	case TXN_REQUEST:
 	case TXN_CANCEL:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -100,7 +100,7 @@ static uint32_t completed(
 	case TXN_SUCCESS:
 	case TXN_FAILURE:
 	case TXN_CANCEL:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -119,7 +119,7 @@ static uint32_t confirmed(struct txn *txn, enum txn_event event, int64_t now_ms)
 	case TXN_ACK:
 	case TXN_CANCEL:
 	case TXN_TRANSPORT_ERROR:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -141,7 +141,7 @@ uint32_t txn_invite_server_step(
 		return confirmed(txn, event, now_ms);
 	case TXN_TERMINATED:
 	case TXN_CALLING: /* never entered */
-		return 0;
+		break;
 	}
 	return 0;
 }

@@ -19,7 +19,7 @@ static uint32_t unstarted(
 	case TXN_ACK:
 	case TXN_CANCEL:
 	case TXN_TRANSPORT_ERROR:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -49,7 +49,7 @@ static uint32_t waiting(
 	case TXN_REQUEST:
 	case TXN_ACK:
 	case TXN_CANCEL:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -68,7 +68,7 @@ static uint32_t completed(struct txn *txn, enum txn_event event, int64_t now_ms)
 	case TXN_ACK:
 	case TXN_CANCEL:
 	case TXN_TRANSPORT_ERROR:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -88,7 +88,7 @@ uint32_t txn_noninvite_client_step(
 	case TXN_CALLING: /* never entered */
 	case TXN_ACCEPTED:
 	case TXN_CONFIRMED:
-		return 0;
+		break;
 	}
 	return 0;
 }

@@ -20,7 +20,7 @@ static uint32_t unstarted(struct txn *txn, enum txn_event event)
 	case TXN_ACK:
 	case TXN_CANCEL:
 	case TXN_TRANSPORT_ERROR:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -52,7 +52,7 @@ static uint32_t trying(
 	case TXN_REQUEST: /* 17.2.2: discarded */
 	case TXN_ACK:
 	case TXN_CANCEL:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -73,7 +73,7 @@ static uint32_t proceeding(
 	case TXN_TIMER:
 	case TXN_ACK:
 	case TXN_CANCEL:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -94,7 +94,7 @@ static uint32_t completed(struct txn *txn, enum txn_event event, int64_t now_ms)
 	case TXN_FAILURE:
 	case TXN_ACK:
 	case TXN_CANCEL:
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -115,7 +115,7 @@ uint32_t txn_noninvite_server_step(
 	case TXN_CALLING: /* never entered */
 	case TXN_ACCEPTED:
 	case TXN_CONFIRMED:
-		return 0;
+		break;
 	}
 	return 0;
 }
