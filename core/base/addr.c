@@ -15,50 +15,57 @@ struct span transport_name(enum transport transport)
 	return SPAN("");
 }
 
-enum transport transport_of(struct span name)
+enum { IPV4_TEXT_MAX = 15 };
+
+static inline unsigned digit_of(char c)
 {
-	if (name.n != 3)
-		return TRANSPORT_NONE;
-	/* |0x20 makes one letter of both cases, and these letters of nothing else */
-	switch ((name.p[0] | 0x20) << 16 | (name.p[1] | 0x20) << 8 | (name.p[2] | 0x20)) {
-	case 'u' << 16 | 'd' << 8 | 'p':
-		return TRANSPORT_UDP;
-	case 't' << 16 | 'c' << 8 | 'p':
-		return TRANSPORT_TCP;
-	case 't' << 16 | 'l' << 8 | 's':
-		return TRANSPORT_TLS;
-	}
-	return TRANSPORT_NONE;
+	return (unsigned char)c - (unsigned)'0';
 }
 
-/* RFC 3261 25.1: IPv4address = 1*3DIGIT "." ... so leading zeros are decimal. Its length at the
- * start of `s`, or 0. */
-static uint32_t ipv4_length(struct span s, uint8_t out[4])
+/* One to three digits below 256. Behind them, or NULL. */
+static inline const char *byte_skip(const char *p, uint8_t *byte)
 {
-	const char *p = s.p, *end = s.p + s.n;
-	for (int part = 0; part < 4; part++) {
-		unsigned value = 0, digit;
-		const char *begin = p, *limit = end - p < 3 ? end : p + 3;
-		for (; p < limit && (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++)
+	unsigned value = digit_of(p[0]), digit;
+	if (value > 9)
+		return NULL;
+	p++;
+	if ((digit = digit_of(p[0])) <= 9) {
+		value = value * 10 + digit;
+		p++;
+		if ((digit = digit_of(p[0])) <= 9) {
 			value = value * 10 + digit;
-		if (p == begin || value > 255)
-			return 0;
-		out[part] = (uint8_t)value;
-		if (part < 3 && (p == end || *p++ != '.'))
-			return 0;
+			p++;
+		}
 	}
-	return (uint32_t)(p - s.p);
+	*byte = (uint8_t)value;
+	return value < 256 ? p : NULL;
+}
+
+/* RFC 3261 25.1: IPv4address = 1*3DIGIT "." ... so leading zeros are decimal. */
+const char *addr_ipv4_skip(const char *p, const char *end, uint8_t out[4])
+{
+	const char *begin = p;
+	char text[IPV4_TEXT_MAX + 1] = {0}; /* the NUL ends what the end of the text would */
+	if (end - p < IPV4_TEXT_MAX) {
+		memcpy(text, p, (size_t)(end - p));
+		p = text;
+	}
+	const char *at = byte_skip(p, &out[0]);
+	for (int i = 1; i < 4 && at; i++)
+		at = *at == '.' ? byte_skip(at + 1, &out[i]) : NULL;
+	return at ? begin + (at - p) : NULL;
 }
 
 static bool parse_ipv4(struct span s, uint8_t out[4])
 {
-	return s.n && ipv4_length(s, out) == s.n;
+	return s.n && addr_ipv4_skip(s.p, span_end(s), out) == span_end(s);
 }
 
 uint32_t addr_ipv4_length(struct span s)
 {
 	uint8_t v4[4];
-	return s.n ? ipv4_length(s, v4) : 0;
+	const char *p = s.n ? addr_ipv4_skip(s.p, span_end(s), v4) : NULL;
+	return p ? (uint32_t)(p - s.p) : 0;
 }
 
 static int hex_digit(char c)

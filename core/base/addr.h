@@ -1,4 +1,5 @@
-/* IPv4 and IPv6 socket addresses as values: parse, print, compare, hash. No name is ever resolved here. */
+/* IPv4 and IPv6 socket addresses as values: parse, print, compare, hash. No name is ever resolved
+ * here. */
 #pragma once
 
 #include <netinet/in.h>
@@ -20,26 +21,44 @@ enum transport { TRANSPORT_NONE, TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS };
 /* Upper-case name as in Via ("UDP"); "" for NONE. */
 struct span transport_name(enum transport transport);
 /* Any letter case; TRANSPORT_NONE when unknown. */
-enum transport transport_of(struct span name);
+static inline enum transport transport_of(struct span name)
+{
+	if (name.n != 3)
+		return TRANSPORT_NONE;
+	/* |0x20 makes one letter of both cases, and these letters of nothing else */
+	const unsigned char *p = (const unsigned char *)name.p;
+	switch ((p[0] | 0x20) << 16 | (p[1] | 0x20) << 8 | (p[2] | 0x20)) {
+	case 'u' << 16 | 'd' << 8 | 'p':
+		return TRANSPORT_UDP;
+	case 't' << 16 | 'c' << 8 | 'p':
+		return TRANSPORT_TCP;
+	case 't' << 16 | 'l' << 8 | 's':
+		return TRANSPORT_TLS;
+	}
+	return TRANSPORT_NONE;
+}
 static inline bool transport_is_reliable(enum transport t)
 {
 	return t != TRANSPORT_UDP;
 }
 
 enum {
-	ADDR_IP_TEXT_MAX = 48,       /* "ffff:...:255.255.255.255" and room for "[]" */
-	ADDR_TEXT_MAX = 48 + 6,      /* with ":65535" */
+	ADDR_IP_TEXT_MAX = 48,	/* "ffff:...:255.255.255.255" and room for "[]" */
+	ADDR_TEXT_MAX = 48 + 6, /* with ":65535" */
 };
 
 /* An IP literal, IPv6 with or without brackets; false when `ip` is anything else. */
 bool addr_parse_ip(struct span ip, uint16_t port, struct addr *addr);
-/* Of the IPv4 literal that `s` begins with, 0 when it begins with none. What follows is the caller's to judge. */
+/* Of the IPv4 literal that `s` begins with, 0 when it begins with none. What follows is the
+ * caller's to judge. */
 uint32_t addr_ipv4_length(struct span s);
+/* The same: behind the literal at `p`, or NULL. */
+const char *addr_ipv4_skip(const char *p, const char *end, uint8_t out[4]);
 /* "ip", "ip:port", "[v6]:port"; `default_port` where none is given. */
 bool addr_parse(struct span text, uint16_t default_port, struct addr *addr);
 
-/* Write without NUL, return the length. addr_print_ip puts no brackets, addr_print_host does for IPv6,
- * addr_print adds ":port" to the latter. Room: ADDR_TEXT_MAX. */
+/* Write without NUL, return the length. addr_print_ip puts no brackets, addr_print_host does for
+ * IPv6, addr_print adds ":port" to the latter. Room: ADDR_TEXT_MAX. */
 uint32_t addr_print_ip(const struct addr *addr, char *out);
 uint32_t addr_print_host(const struct addr *addr, char *out);
 uint32_t addr_print(const struct addr *addr, char *out);
@@ -59,5 +78,6 @@ bool addr_same_ip(const struct addr *a, const struct addr *b);
 bool addr_is_loopback(const struct addr *addr);
 /* 0.0.0.0 or :: */
 bool addr_is_any(const struct addr *addr);
-/* Broadcast, multicast, any, or port 0: nothing that SIP may be sent to because a message says so. */
+/* Broadcast, multicast, any, or port 0: nothing that SIP may be sent to because a message says so.
+ */
 bool addr_is_unroutable(const struct addr *addr);

@@ -11,7 +11,8 @@ struct span {
 	uint32_t n;
 };
 
-/* Of a string literal; the "" makes anything else an error, such as an array, whose size is not its text's. */
+/* Of a string literal; the "" makes anything else an error, such as an array, whose size is not its
+ * text's. */
 #define SPAN(literal) ((struct span){"" literal, sizeof(literal) - 1})
 
 static inline struct span span_of(const char *p, size_t n)
@@ -39,6 +40,38 @@ static inline struct span span_from(struct span s, size_t at)
 static inline struct span span_between(const char *begin, const char *end)
 {
 	return span_of(begin, (size_t)(end - begin));
+}
+
+static inline uint64_t load_u64(const char *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
+static inline uint32_t load_u32(const char *p)
+{
+	uint32_t v;
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
+/* Whether `n` bytes are the same: for names and the like, where a call costs more than they do. The
+ * last step may look at bytes a second time. */
+static inline bool bytes_eq(const char *a, const char *b, uint32_t n)
+{
+	uint32_t at = 0;
+	if (n >= 8) {
+		for (; n - at > 8; at += 8)
+			if (load_u64(a + at) != load_u64(b + at))
+				return false;
+		return load_u64(a + n - 8) == load_u64(b + n - 8);
+	}
+	if (n >= 4)
+		return load_u32(a) == load_u32(b) && load_u32(a + n - 4) == load_u32(b + n - 4);
+	while (at < n && a[at] == b[at])
+		at++;
+	return at == n;
 }
 
 static inline bool span_eq(struct span a, struct span b)

@@ -24,21 +24,33 @@
 #define PARAM(c)                                                                                   \
 	(PLAIN(c) || (c) == '[' || (c) == ']' || (c) == '/' || (c) == ':' || (c) == '&' ||         \
 		(c) == '+' || (c) == '$')
+#define PLAIN_USER(c)                                                                              \
+	(USER(c) && (c) != '%' && (c) != ',' && (c) != ';' && (c) != '?' && (c) != '/')
 /* Wider than gen-value (token, host): real branches and tags hold '@', '/', '=' and the like. */
 #define VALUE(c)                                                                                   \
 	((c) > ' ' && (c) != 0x7f && (c) != '"' && (c) != ',' && (c) != ';' && (c) != '<' &&       \
 		(c) != '>' && (c) != '?')
+#define CALL_ID(c) ((c) != ' ' && (c) != '\t' && (c) != ',' && (c) != ';')
 
 #define CLASS(c)                                                                                   \
 	((TOKEN(c) ? CHAR_TOKEN : 0) | (HOST(c) ? CHAR_HOST : 0) | (WORD(c) ? CHAR_WORD : 0) |     \
 		(USER(c) ? CHAR_USER : 0) | (PARAM(c) ? CHAR_PARAM : 0) |                          \
 		(HEX(c) ? CHAR_HEX : 0) | (DIGIT(c) ? CHAR_DIGIT : 0) |                            \
-		(VALUE(c) ? CHAR_VALUE : 0) | (HOST(c) && (c) != '.' ? CHAR_LABEL : 0))
+		(VALUE(c) ? CHAR_VALUE : 0) | (HOST(c) && (c) != '.' ? CHAR_LABEL : 0) |           \
+		(PLAIN_USER(c) ? CHAR_PLAIN_USER : 0) |                                            \
+		(PARAM(c) && (c) != '%' ? CHAR_PLAIN_PARAM : 0) | (CALL_ID(c) ? CHAR_CALL_ID : 0))
 #define CLASS4(c) CLASS(c), CLASS((c) + 1), CLASS((c) + 2), CLASS((c) + 3)
 #define CLASS16(c) CLASS4(c), CLASS4((c) + 4), CLASS4((c) + 8), CLASS4((c) + 12)
 #define CLASS64(c) CLASS16(c), CLASS16((c) + 16), CLASS16((c) + 32), CLASS16((c) + 48)
 
 const uint16_t char_class[256] = {CLASS64(0), CLASS64(64), CLASS64(128), CLASS64(192)};
+
+const char *spaces_skip(const char *p, const char *end)
+{
+	while (p < end && char_is_space(*p))
+		p++;
+	return p;
+}
 
 bool span_is(struct span s, unsigned class)
 {
@@ -76,67 +88,54 @@ uint32_t quoted_unescape(struct span s, char *out)
 }
 
 /* hostname of RFC 3261 25.1, but '_' and labels of digits pass as in the field (RFC 1123 2.1). A
- * label is not empty and has
- * '-' at neither end; a dot may end the last one. */
-static uint32_t hostname_length(struct span s)
+ * label is not empty and has '-' at neither end; a dot may end the last one. */
+const char *hostname_skip(const char *p, const char *end)
 {
-	const char *p = s.p, *end = span_end(s);
-	for (;;) {
-		const char *label = p;
+	for (const char *label = p;; label = p) {
 		p = class_skip(p, end, CHAR_LABEL);
-		if (p == label)
-			return (uint32_t)(p - s.p);
+		if (p == label) /* behind a last dot; at the start no label has been */
+			return p < end && *p == '.' ? NULL : p;
 		if (*label == '-' || p[-1] == '-')
-			return 0;
+			return NULL;
 		if (p == end || *p != '.')
-			return (uint32_t)(p - s.p);
-		if (++p < end && *p == '.')
-			return 0;
+			return p;
+		p++;
 	}
 }
 
 /* Digits with dots are an IPv4 address or nothing: some resolvers would make one of them. A number
  * without dots is a name, as the field has it. */
-static uint32_t numeric_length(struct span s)
+static const char *numeric_skip(const char *begin, const char *end)
 {
-	uint32_t n = addr_ipv4_length(s);
-	if (n && (n == s.n || !char_is(s.p[n], CHAR_HOST)))
-		return n;
-	uint32_t all = hostname_length(s);
+	uint8_t v4[4];
+	const char *behind = addr_ipv4_skip(begin, end, v4);
+	if (behind && (behind == end || !char_is(*behind, CHAR_HOST)))
+		return behind;
+	behind = hostname_skip(begin, end);
 	bool dotted = false;
-	for (uint32_t i = 0; i < all; i++) {
-		if (s.p[i] != '.' && !char_is(s.p[i], CHAR_DIGIT))
-			return all;
-		dotted |= s.p[i] == '.';
+	for (const char *p = begin; behind && p < behind; p++) {
+		if (*p != '.' && !char_is(*p, CHAR_DIGIT))
+			return behind;
+		dotted |= *p == '.';
 	}
-	return dotted ? 0 : all;
+	return dotted ? NULL : behind;
 }
 
-uint32_t host_length(struct span s)
+static const char *ipv6_reference_skip(const char *p, const char *end)
 {
-	if (!s.n)
-		return 0;
-	if (char_is(s.p[0], CHAR_DIGIT))
-		return numeric_length(s);
-	if (s.p[0] != '[')
-		return hostname_length(s);
-	const char *close = memchr(s.p, ']', s.n < ADDR_IP_TEXT_MAX ? s.n : ADDR_IP_TEXT_MAX);
+	size_t n = (size_t)(end - p);
+	const char *close = memchr(p, ']', n < ADDR_IP_TEXT_MAX ? n : ADDR_IP_TEXT_MAX);
 	struct addr ip;
-	if (!close || !addr_parse_ip(span_between(s.p, close + 1), 0, &ip))
-		return 0;
-	return (uint32_t)(close + 1 - s.p);
+	return close && addr_parse_ip(span_between(p, close + 1), 0, &ip) ? close + 1 : NULL;
 }
 
-const char *port_skip(const char *p, const char *end, uint16_t *port)
+const char *other_host_skip(const char *p, const char *end)
 {
-	unsigned value = 0, digit;
-	for (; p < end && (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++) {
-		value = value * 10 + digit;
-		if (value > UINT16_MAX)
-			return NULL;
-	}
-	*port = (uint16_t)value;
-	return value ? p : NULL;
+	if (p == end)
+		return NULL;
+	if (char_is(*p, CHAR_DIGIT))
+		return numeric_skip(p, end);
+	return *p == '[' ? ipv6_reference_skip(p, end) : NULL;
 }
 
 /* `p` stands at '(': behind its ')', or `end` when it is not closed. Comments nest (RFC 3261 25.1).
@@ -194,41 +193,14 @@ bool list_next(struct span *rest, struct span *value)
 	return true;
 }
 
-/* gen-value (RFC 3261 25.1): the end of the one at `p`, which may be empty; NULL for an open quote.
- */
-static const char *value_end(const char *p, const char *end)
-{
-	if (p < end && *p == '"') {
-		uint32_t n = quoted_length(span_between(p, end));
-		return n ? p + n : NULL;
-	}
-	return class_skip(p, end, CHAR_VALUE);
-}
-
 int param_next(struct span *rest, struct param *param)
 {
 	if (!rest->n)
 		return 0;
-	const char *begin = rest->p, *end = span_end(*rest);
-	if (*begin != ';')
+	const char *end = span_end(*rest);
+	const char *p = *rest->p == ';' ? param_skip(rest->p, end, param) : NULL;
+	if (!p)
 		return -1;
-	const char *name = space_skip(begin + 1, end), *p = class_skip(name, end, CHAR_TOKEN);
-	if (p == name)
-		return -1;
-	param->name = span_between(name, p);
-	param->value = (struct span){NULL, 0};
-	p = space_skip(p, end);
-	if (p < end && *p == '=') {
-		const char *value = space_skip(p + 1, end);
-		p = value_end(value, end);
-		if (!p)
-			return -1;
-		param->value = span_between(value, p);
-		p = space_skip(p, end);
-	}
-	if (p < end && *p != ';')
-		return -1;
-	param->whole = span_between(begin, p);
 	*rest = span_between(p, end);
 	return 1;
 }
@@ -236,7 +208,8 @@ int param_next(struct span *rest, struct param *param)
 bool param_find(struct span params, struct span name, struct param *param)
 {
 	while (param_next(&params, param) > 0)
-		if (span_ieq(param->name, name))
+		if (param->name.n == name.n &&
+			(bytes_eq(param->name.p, name.p, name.n) || span_ieq(param->name, name)))
 			return true;
 	return false;
 }

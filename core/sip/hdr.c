@@ -1,37 +1,15 @@
 #include "sip/hdr.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-/* One byte that tells names apart by their length and three letters, whatever their case. Computed
- * by the compiler from hdr.def for every id, and by fingerprint_of for the name looked up: the same
- * formula twice. */
-#define MIX(n, first, middle, last)                                                                \
-	((uint8_t)((n) + 29u * ((uint8_t)(first) | 0x20u) + 11u * ((uint8_t)(middle) | 0x20u) +    \
-		   ((uint8_t)(last) | 0x20u)))
 #define LENGTH(text) (sizeof(text) - 1)
-#define FINGERPRINT(text)                                                                          \
-	MIX(LENGTH(text), (text)[0], (text)[LENGTH(text) / 2], (text)[LENGTH(text) - 1])
 
-enum { BLOCK = 16, HDR_PADDED = (HDR_COUNT + BLOCK - 1) / BLOCK * BLOCK };
-
-/* By id, the ids that most messages have first: their block is the first one looked at. */
-static const uint8_t fingerprint[HDR_PADDED] __attribute__((aligned(BLOCK))) = {
-	0,
-#define HDR(id, name, compact, kind) FINGERPRINT(name),
-#include "sip/hdr.def"
-#undef HDR
-};
-
-static const struct span name_of[HDR_COUNT] = {
+static const struct span header_name[HDR_COUNT] = {
 	{"", 0},
 #define HDR(id, name, compact, kind) {name, LENGTH(name)},
 #include "sip/hdr.def"
 #undef HDR
 };
 
-static const uint8_t kind_of[HDR_COUNT] = {
+const uint8_t hdr_kinds[HDR_COUNT] = {
 	HDR_KIND_TEXT,
 #define HDR(id, name, compact, kind) HDR_KIND_##kind,
 #include "sip/hdr.def"
@@ -45,94 +23,106 @@ static const char compact_of[HDR_COUNT] = {
 #undef HDR
 };
 
-_Static_assert(HDR_COUNT <= 256, "ids are kept in bytes");
-
-static inline uint8_t fingerprint_of(struct span s)
-{
-	return MIX(s.n, s.p[0], s.p[s.n / 2], s.p[s.n - 1]);
-}
-
-static inline bool is_name(enum hdr_id id, struct span name)
-{
-	return span_eq(name_of[id], name) || span_ieq(name_of[id], name);
-}
-
-#ifdef __SSE2__
-static enum hdr_id find_name(struct span name)
-{
-	__m128i wanted = _mm_set1_epi8((char)fingerprint_of(name));
-	for (unsigned at = 0; at < HDR_PADDED; at += BLOCK) {
-		__m128i block = _mm_load_si128((const __m128i *)(fingerprint + at));
-		unsigned hits = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, wanted));
-		for (; hits; hits &= hits - 1) {
-			unsigned id = at + (unsigned)__builtin_ctz(hits);
-			if (id < HDR_COUNT && is_name(id, name))
-				return id;
-		}
-	}
-	return HDR_OTHER;
-}
-#else
-static enum hdr_id find_name(struct span name)
-{
-	uint8_t wanted = fingerprint_of(name);
-	const uint8_t *end = fingerprint + HDR_COUNT;
-	for (const uint8_t *at = fingerprint + 1; at < end; at++) {
-		at = memchr(at, wanted, (size_t)(end - at));
-		if (!at)
-			break;
-		if (is_name((enum hdr_id)(at - fingerprint), name))
-			return (enum hdr_id)(at - fingerprint);
-	}
-	return HDR_OTHER;
-}
-#endif
-
-enum hdr_id hdr_id_of(struct span name)
-{
-	if (name.n == 1 && name.p[0] != 0) {
-		const char *at = memchr(compact_of, ascii_lower(name.p[0]), sizeof compact_of);
-		return at ? (enum hdr_id)(at - compact_of) : HDR_OTHER;
-	}
-	return name.n > 1 ? find_name(name) : HDR_OTHER;
-}
-
-struct span hdr_name(enum hdr_id id)
-{
-	return name_of[id];
-}
-
-enum hdr_kind hdr_kind_of(enum hdr_id id)
-{
-	return kind_of[id];
-}
-
-static const struct span method_of[METHOD_COUNT] = {
+static const struct span method_text[METHOD_COUNT] = {
 	{"", 0},
 #define METHOD(id, text) {text, LENGTH(text)},
 #include "sip/method.def"
 #undef METHOD
 };
 
-static const uint8_t method_fingerprint[METHOD_COUNT] = {
-	0,
-#define METHOD(id, text) FINGERPRINT(text),
-#include "sip/method.def"
-#undef METHOD
+_Static_assert(HDR_COUNT <= 256 && METHOD_COUNT <= 256, "ids are kept in bytes");
+
+/* Tells names apart by their length and three letters, whatever the case of these: upper and lower
+ * differ in the bit that the factor of eight drops. */
+static inline uint8_t fingerprint_of(struct span name)
+{
+	const unsigned char *p = (const unsigned char *)name.p;
+	unsigned letters = p[0] + 5u * p[name.n / 2] + 3u * p[name.n - 1];
+	return (uint8_t)(9 * name.n + 8 * letters);
+}
+
+/* The ids by fingerprint. Few share one; those are chained. */
+static uint8_t header_at[256], header_next[HDR_COUNT];
+static uint8_t method_at[256], method_next[METHOD_COUNT];
+static uint8_t compact_id[32]; /* by the letter's last five bits */
+
+#ifdef __SSE2__
+const char hdr_lines[HDR_COUNT][24] = {
+	"",
+#define HDR(id, name, compact, kind) name ":",
+#include "sip/hdr.def"
+#undef HDR
 };
+uint8_t hdr_line_ids[256];
+
+static void index_line(enum hdr_id id)
+{
+	char line[4] = {0, 0, 0, ' '}; /* behind "To:" */
+	size_t n = header_name[id].n + 1;
+	memcpy(line, hdr_lines[id], n < sizeof line ? n : sizeof line);
+	if (n <= HDR_LINE)
+		hdr_line_ids[hdr_line_hash(load_u32(line), header_name[id].n)] = (uint8_t)id;
+}
+#else
+static void index_line(enum hdr_id id)
+{
+	(void)id;
+}
+#endif
+
+/* Before main, because gcc takes no letter of a literal for an index in an initialiser. The ids
+ * that most messages have are the lowest, and so come first. */
+static __attribute__((constructor)) void index_names(void)
+{
+	for (unsigned id = HDR_COUNT - 1; id > HDR_OTHER; id--) {
+		uint8_t *at = &header_at[fingerprint_of(header_name[id])];
+		header_next[id] = *at;
+		*at = (uint8_t)id;
+		if (compact_of[id])
+			compact_id[compact_of[id] & 31] = (uint8_t)id;
+		index_line(id);
+	}
+	for (unsigned id = METHOD_COUNT - 1; id > METHOD_OTHER; id--) {
+		uint8_t *at = &method_at[fingerprint_of(method_text[id])];
+		method_next[id] = *at;
+		*at = (uint8_t)id;
+	}
+}
+
+static inline bool is_name(struct span known, struct span name)
+{
+	return known.n == name.n && (bytes_eq(known.p, name.p, name.n) || span_ieq(known, name));
+}
+
+enum hdr_id hdr_id_of(struct span name)
+{
+	enum hdr_id id = HDR_OTHER;
+	if (name.n == 1) {
+		id = compact_id[name.p[0] & 31];
+		return id && compact_of[id] == ascii_lower(name.p[0]) ? id : HDR_OTHER;
+	}
+	if (name.n)
+		id = header_at[fingerprint_of(name)];
+	while (id != HDR_OTHER && !is_name(header_name[id], name))
+		id = header_next[id];
+	return id;
+}
+
+struct span hdr_name(enum hdr_id id)
+{
+	return header_name[id];
+}
 
 enum method_id method_id_of(struct span method)
 {
-	if (!method.n)
-		return METHOD_OTHER;
-	uint8_t wanted = fingerprint_of(method);
-	for (unsigned id = 1; id < METHOD_COUNT; id++)
-		if (method_fingerprint[id] == wanted && span_eq(method_of[id], method))
-			return id;
-	return METHOD_OTHER;
+	enum method_id id = method.n ? method_at[fingerprint_of(method)] : METHOD_OTHER;
+	while (id != METHOD_OTHER &&
+		(method_text[id].n != method.n || !bytes_eq(method_text[id].p, method.p, method.n)))
+		id = method_next[id];
+	return id;
 }
 
 struct span method_name(enum method_id id)
 {
-	return method_of[id];
+	return method_text[id];
 }

@@ -46,28 +46,43 @@ static inline const char *control_find(const char *p, const char *end)
 enum { CONTROL_BLOCK = 64 };
 
 #ifdef __SSE2__
-static inline uint64_t control_mask16(const char *p)
+/* What is no control byte, by one comparison of signed bytes behind an addition: 0x00 to 0x1f
+ * become 1 to 32, 0x7f and all above become negative. */
+static inline uint64_t text_mask16(const char *p)
 {
 	__m128i v = _mm_loadu_si128((const __m128i *)p);
-	__m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
-	v = _mm_or_si128(low, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
+	v = _mm_cmpgt_epi8(_mm_add_epi8(v, _mm_set1_epi8(1)), _mm_set1_epi8(0x20));
 	return (unsigned)_mm_movemask_epi8(v);
 }
 #endif
 
-/* Which of the CONTROL_BLOCK bytes at `p` are control bytes, HTAB and line ends included: bit i is
- * byte i. */
+/* Which of the CONTROL_BLOCK bytes at `p` may be control bytes, HTAB and line ends included: bit i
+ * is byte i. Bytes beyond ASCII may be set too, for whoever looks at each anyway. */
 static inline uint64_t control_mask(const char *p)
 {
 #ifdef __SSE2__
-	return control_mask16(p) | control_mask16(p + 16) << 16 | control_mask16(p + 32) << 32 |
-	       control_mask16(p + 48) << 48;
+	return ~(text_mask16(p) | text_mask16(p + 16) << 16 | text_mask16(p + 32) << 32 |
+		 text_mask16(p + 48) << 48);
 #else
 	uint64_t mask = 0;
 	for (int i = 0; i < CONTROL_BLOCK; i++)
 		mask |= (uint64_t)(p[i] == '\t' || char_is_control(p[i])) << i;
 	return mask;
 #endif
+}
+
+/* The first `c` at `p`, or NULL; for what is mostly found near. */
+static inline const char *byte_find(const char *p, const char *end, char c)
+{
+#ifdef __SSE2__
+	if (end - p >= 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)p);
+		int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+		if (mask)
+			return p + __builtin_ctz((unsigned)mask);
+	}
+#endif
+	return memchr(p, c, (size_t)(end - p));
 }
 
 /* Length of the line end at `p`: 2, 1, or 0 when none stands there. */

@@ -6,6 +6,7 @@
 #include "sip/line.h"
 
 #define VERSION_TEXT "SIP/2.0"
+enum { VERSION_LENGTH = sizeof VERSION_TEXT - 1 };
 
 void msg_init(struct msg *msg)
 {
@@ -33,17 +34,99 @@ static void refuse(struct msg_error *error, uint32_t code, const char *reason)
 /* SIP-Version is compared without regard to case (RFC 3261 7.1). */
 static bool is_version(struct span text)
 {
-	return span_ieq(text, SPAN(VERSION_TEXT));
+	return text.n == VERSION_LENGTH && (memcmp(text.p, VERSION_TEXT, VERSION_LENGTH) == 0 ||
+						   span_ieq(text, SPAN(VERSION_TEXT)));
+}
+
+/* Walks the control bytes of the header section once, whatever they turn out to be. */
+struct controls {
+	const char *next;  /* the block after that of `mask` */
+	uint64_t mask;	   /* possible control bytes of the block before `next` not yet given */
+	const char *begin; /* of the message */
+	const char *limit; /* of the header section */
+};
+
+/* The mask of the last block at `p`, which is shorter. */
+static __attribute__((noinline)) uint64_t control_tail(
+	const char *begin, const char *p, const char *limit)
+{
+	int n = (int)(limit - p);
+	if (limit - begin >= CONTROL_BLOCK)
+		return control_mask(limit - CONTROL_BLOCK) >> (CONTROL_BLOCK - n);
+	uint64_t mask = 0;
+	for (int i = 0; i < n; i++)
+		mask |= (uint64_t)(p[i] == '\t' || char_is_control(p[i])) << i;
+	return mask;
+}
+
+/* Steps to the next block that has any; false at the limit. */
+static inline __attribute__((always_inline)) bool control_fill(struct controls *controls)
+{
+	do {
+		const char *p = controls->next;
+		if (p >= controls->limit)
+			return false;
+		controls->mask = controls->limit - p >= CONTROL_BLOCK
+					 ? control_mask(p)
+					 : control_tail(controls->begin, p, controls->limit);
+		controls->next = p + CONTROL_BLOCK;
+	} while (!controls->mask);
+	return true;
+}
+
+/* What a line holds besides text. */
+enum { LINE_FOLDS = 1, LINE_TABS = 2, LINE_CONTROLS = 4 };
+
+struct line {
+	const char *end;     /* where its line end begins */
+	const char *next;    /* behind the line end */
+	unsigned char first; /* of the next line; NUL when there is none */
+	unsigned odd;	     /* LINE_ bits */
+};
+
+enum folds { NO_FOLDS, FOLDS };
+
+/* The line that begins at `at`. False when it does not end before the limit; line->end is that
+ * then. */
+static inline __attribute__((always_inline)) bool line_next(
+	struct controls *controls, const char *at, enum folds folds, struct line *line)
+{
+	line->odd = 0;
+	for (;;) {
+		if (!controls->mask && !control_fill(controls)) {
+			line->end = line->next = controls->limit;
+			return false;
+		}
+		size_t bit = (size_t)__builtin_ctzll(controls->mask);
+		const char *p = controls->next - CONTROL_BLOCK + bit, *next = p + 1;
+		controls->mask &= controls->mask - 1;
+		if (*p == '\r' && next < controls->limit && *next == '\n') {
+			next++;
+			controls->mask &= controls->mask - 1; /* the LF, or nothing: see below */
+		} else if (p < at) {
+			continue; /* an LF whose CR was the last byte of the block before */
+		} else if (*p != '\n') {
+			line->odd |= *p == '\t' ? LINE_TABS : 0;
+			line->odd |= char_is_control(*p) ? LINE_CONTROLS : 0;
+			continue;
+		}
+		line->end = p;
+		line->next = next;
+		line->first = next < controls->limit ? (unsigned char)*next : 0;
+		if (folds == NO_FOLDS || line->first > ' ' || !char_is_blank((char)line->first))
+			return true;
+		line->odd |= LINE_FOLDS;
+		at = next;
+	}
 }
 
 /* Status-Line = SIP-Version SP Status-Code SP Reason-Phrase. Nobody answers a response, so every
  * error has code 0. */
 static void parse_status_line(struct msg *msg, struct span line, struct msg_error *error)
 {
-	const uint32_t version_n = sizeof VERSION_TEXT - 1;
-	struct span rest = span_from(line, version_n);
+	struct span rest = span_from(line, VERSION_LENGTH);
 	msg->is_request = false;
-	if (line.n < version_n || !is_version(span_of(line.p, version_n)) || rest.n < 4 ||
+	if (line.n < VERSION_LENGTH || !is_version(span_of(line.p, VERSION_LENGTH)) || rest.n < 4 ||
 		rest.p[0] != ' ' || !span_u32(span_of(rest.p + 1, 3), &msg->code) ||
 		msg->code < 100 || msg->code > 699) {
 		refuse(error, 0, "Bad Status Line");
@@ -73,16 +156,17 @@ static void refuse_request_line(struct span line, struct msg_error *error)
 
 /* Request-Line = Method SP Request-URI SP SIP-Version, with exactly these spaces: RFC 4475 3.1.2.8
  * to 3.1.2.10. */
-static void parse_request_line(struct msg *msg, struct span line, struct msg_error *error)
+static void parse_request_line(
+	struct msg *msg, struct span line, unsigned odd, struct msg_error *error)
 {
+	const char *end = span_end(line), *first = byte_find(line.p, end, ' ');
+	const char *last = line.n > VERSION_LENGTH ? end - VERSION_LENGTH - 1 : NULL;
 	msg->is_request = true;
-	const char *first = span_find(line, ' ');
-	const char *last = first ? memrchr(first, ' ', (size_t)(span_end(line) - first)) : NULL;
 	if (first) { /* an ACK of any version must be known for one: it is never answered */
 		msg->method = span_between(line.p, first);
 		msg->method_id = method_id_of(msg->method);
 	}
-	if (!first || !is_version(span_between(last + 1, span_end(line)))) {
+	if (!last || *last != ' ' || !is_version(span_between(last + 1, end))) {
 		refuse_request_line(line, error);
 		return;
 	}
@@ -91,80 +175,10 @@ static void parse_request_line(struct msg *msg, struct span line, struct msg_err
 		refuse(error, 400, "Bad Method");
 	else if (msg->method.n > MSG_METHOD_MAX)
 		refuse(error, 501, "Method Too Long");
-	else if (!msg->uri.n || span_find(msg->uri, ' ') || span_find(msg->uri, '\t'))
+	else if (!msg->uri.n || span_find(msg->uri, ' ') || (odd && span_find(msg->uri, '\t')))
 		refuse(error, 400, "Bad Request-URI");
 	else if (msg->uri.n > URI_LENGTH_MAX)
 		refuse(error, 414, "Request-URI Too Long");
-}
-
-/* Walks the control bytes of the header section once, whatever they turn out to be. */
-struct controls {
-	const char *next;  /* the block after that of `mask` */
-	uint64_t mask;	   /* control bytes of the block before `next` not yet given */
-	const char *limit; /* of the header section */
-};
-
-/* The last, shorter block: its mask is that of a full one that ends beyond the limit. */
-static __attribute__((noinline)) void control_tail(struct controls *controls)
-{
-	const char *p = controls->next;
-	for (int i = 0; p < controls->limit; i++, p++)
-		if (*p == '\t' || char_is_control(*p))
-			controls->mask |= (uint64_t)1 << i;
-}
-
-/* The next control byte, or the limit. */
-static inline const char *control_next(struct controls *controls)
-{
-	while (!controls->mask) {
-		if (controls->next >= controls->limit)
-			return controls->limit;
-		if (controls->limit - controls->next >= CONTROL_BLOCK)
-			controls->mask = control_mask(controls->next);
-		else
-			control_tail(controls);
-		controls->next += CONTROL_BLOCK;
-	}
-	const char *p = controls->next - CONTROL_BLOCK + __builtin_ctzll(controls->mask);
-	controls->mask &= controls->mask - 1;
-	return p;
-}
-
-struct line {
-	const char *end;  /* where its line end begins */
-	const char *next; /* behind the line end */
-	unsigned folds;
-	unsigned controls; /* other than HTAB and line ends */
-};
-
-enum folds { NO_FOLDS, FOLDS };
-
-/* The line that begins at `at`. False when it does not end before the limit; line->end is that
- * then. */
-static inline __attribute__((always_inline)) bool line_next(
-	struct controls *controls, const char *at, enum folds folds, struct line *line)
-{
-	line->folds = line->controls = 0;
-	for (;;) {
-		const char *p = control_next(controls), *next = p + 1;
-		line->end = line->next = p;
-		if (p == controls->limit)
-			return false;
-		if (*p == '\r' && next < controls->limit && *next == '\n') {
-			next++;
-			controls->mask &= controls->mask - 1; /* the LF, or nothing: see below */
-		} else if (p < at) {
-			continue; /* an LF whose CR was the last byte of the block before */
-		} else if (*p != '\n') {
-			line->controls += *p != '\t';
-			continue;
-		}
-		line->next = next;
-		if (folds == NO_FOLDS || next == controls->limit || !char_is_blank(*next))
-			return true;
-		line->folds++;
-		at = next;
-	}
 }
 
 /* Parses the first line. NULL when this is no SIP, or nothing follows that line. */
@@ -179,10 +193,10 @@ static const char *index_start_line(
 	if (text.n >= 4 && span_ieq(span_of(at, 4), SPAN("SIP/")))
 		parse_status_line(msg, text, error);
 	else
-		parse_request_line(msg, text, error);
+		parse_request_line(msg, text, line.odd, error);
 	if (error->reason && error->code == 0)
 		return NULL;
-	if (line.controls)
+	if (line.odd & LINE_CONTROLS)
 		refuse(error, 400, "Control Byte In Request Line");
 	if (!ends) {
 		refuse(error, 400, "Header Section Not Closed");
@@ -191,63 +205,79 @@ static const char *index_start_line(
 	return line.next;
 }
 
-/* The first colon of the line, or NULL. */
-static inline const char *colon_find(const char *at, const char *end, const char *limit)
-{
-#ifdef __SSE2__
-	if (limit - at >= 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)at);
-		int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(':')));
-		if (mask) {
-			at += __builtin_ctz((unsigned)mask);
-			return at < end ? at : NULL;
-		}
-	}
-#else
-	(void)limit;
-#endif
-	return memchr(at, ':', (size_t)(end - at));
-}
+struct name {
+	uint32_t n;
+	enum hdr_id id;
+};
 
-static inline bool ends_in_space(struct span s)
+/* A name to look closer at: blanks may separate it from its colon. n is 0 when it is none. */
+static __attribute__((noinline)) struct name odd_name(const char *at, const char *colon)
 {
-	return (unsigned char)s.p[0] <= ' ' || (unsigned char)s.p[s.n - 1] <= ' ';
-}
-
-/* message-header of RFC 3261 25.1: a token, blanks, ":", the value. What is no header is not
- * indexed. */
-static inline void index_header(struct msg *msg, const char *at, const struct line *line,
-	const char *limit, struct msg_error *error)
-{
-	const char *colon = colon_find(at, line->end, limit);
 	struct span name = span_between(at, colon ? colon : at);
 	while (name.n && char_is_blank(name.p[name.n - 1]))
 		name.n--;
 	enum hdr_id id = hdr_id_of(name);
-	if (id == HDR_OTHER && (name.n > MSG_NAME_MAX || !span_is_token(name))) {
+	bool good = id != HDR_OTHER || (name.n <= MSG_NAME_MAX && span_is_token(name));
+	return (struct name){good ? name.n : 0, id};
+}
+
+/* The first colon of the line, or NULL, and the id when it is seen at a glance. */
+static inline const char *take_colon(const char *at, const struct line *line, enum hdr_id *id)
+{
+	*id = HDR_OTHER;
+#ifdef __SSE2__
+	if (line->next - at >= HDR_LINE) {
+		__m128i v = _mm_loadu_si128((const __m128i *)at);
+		int colons = _mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(':')));
+		if (colons) {
+			*id = hdr_id_of_line(v, (unsigned)colons);
+			return at + __builtin_ctz((unsigned)colons);
+		}
+	}
+#endif
+	return memchr(at, ':', (size_t)(line->end - at));
+}
+
+/* The value of a line whose colon is at `colon`. */
+static inline struct span take_value(const char *colon, const char *end)
+{
+	if (end - colon > 2 && colon[1] == ' ' && (unsigned char)colon[2] > ' ' &&
+		(unsigned char)end[-1] > ' ') /* as nearly all have it */
+		return span_between(colon + 2, end);
+	return span_trim(span_between(colon + 1, end));
+}
+
+/* message-header of RFC 3261 25.1: a token, blanks, ":", the value. What is no header is not
+ * indexed: false. */
+static inline bool index_header(const char *at, const struct line *line, struct hdr *hdr,
+	uint8_t *id, struct msg_error *error)
+{
+	struct name name;
+	const char *colon = take_colon(at, line, &name.id);
+	if (name.id == HDR_OTHER)
+		name = odd_name(at, colon);
+	else
+		name.n = (uint32_t)(colon - at);
+	if (!name.n) {
 		refuse(error, 400, "Bad Header Name");
-		return;
+		return false;
 	}
 	if (line->next - at > MSG_HEADER_LENGTH_MAX) {
 		refuse(error, 400, "Header Too Long");
-		return;
+		return false;
 	}
-	struct span value = span_between(colon + 1, line->end);
-	if (line->controls && !text_is_clean(value))
+	struct span value = take_value(colon, line->end);
+	if (line->odd & LINE_CONTROLS && !text_is_clean(span_between(colon + 1, line->end)))
 		refuse(error, 400, "Control Byte In Header");
-	if (value.n && value.p[0] == ' ') /* as nearly all have it */
-		value = span_of(value.p + 1, value.n - 1);
-	if (value.n && ends_in_space(value))
-		value = span_trim(value);
-	struct hdr *hdr = &msg->headers[msg->n_headers];
-	msg->id[msg->n_headers++] = (uint8_t)id;
+	*id = (uint8_t)name.id;
 	hdr->line = at;
 	hdr->unfolded = NULL;
 	hdr->line_n = (uint32_t)(line->next - at);
 	hdr->value_n = value.n;
 	hdr->value_at = (uint16_t)(value.p - at);
 	hdr->name_n = (uint16_t)name.n;
-	hdr->folded = line->folds > 0;
+	hdr->folded = (line->odd & LINE_FOLDS) != 0;
+	return true;
 }
 
 /* Where the body begins, or NULL when the section is not closed. */
@@ -255,20 +285,22 @@ static __attribute__((noinline)) const char *index_headers(
 	struct msg *msg, const char *at, struct controls controls, struct msg_error *error)
 {
 	const char *limit = controls.limit;
-	while (at < limit) {
-		uint32_t blank = (unsigned char)*at <= '\r' ? line_end_at(at, limit) : 0;
+	unsigned n = 0;
+	struct line line = {.first = at < limit ? (unsigned char)*at : 0};
+	for (;;) {
+		uint32_t blank = line.first <= '\r' ? line_end_at(at, limit) : 0;
 		if (blank) {
 			msg->blank = span_of(at, blank);
 			return at + blank;
 		}
-		if (msg->n_headers == MSG_HEADERS_MAX) {
+		if (n == MSG_HEADERS_MAX && at < limit) {
 			refuse(error, 400, "Too Many Headers");
 			return NULL;
 		}
-		struct line line;
 		if (!line_next(&controls, at, FOLDS, &line))
 			break;
-		index_header(msg, at, &line, limit, error);
+		if (index_header(at, &line, &msg->headers[n], &msg->id[n], error))
+			msg->n_headers = (uint16_t)++n;
 		at = line.next;
 	}
 	if (limit < span_end(msg->raw))
@@ -330,7 +362,7 @@ int msg_parse(struct msg *msg, struct span bytes, struct msg_error *error)
 		refuse(error, 0, "Empty");
 		return -1;
 	}
-	struct controls controls = {.next = bytes.p};
+	struct controls controls = {.next = bytes.p, .begin = bytes.p};
 	controls.limit =
 		bytes.p + (bytes.n < MSG_HEADER_SECTION_MAX ? bytes.n : MSG_HEADER_SECTION_MAX);
 	const char *at = index_start_line(msg, &controls, error);

@@ -10,6 +10,10 @@
  * across it. */
 #pragma once
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "base/arena.h"
 #include "sip/hdr.h"
 #include "sip/nameaddr.h"
@@ -103,6 +107,15 @@ void msg_keep(struct msg *msg);
 /* Index of the first header of that id at or after `from`; -1 when there is none. */
 static inline int msg_find(const struct msg *msg, enum hdr_id id, int from)
 {
+#ifdef __SSE2__ /* most messages have no more; what lies behind the last header is masked out */
+	if (msg->n_headers <= 16) {
+		__m128i ids = _mm_loadu_si128((const __m128i *)msg->id);
+		ids = _mm_cmpeq_epi8(ids, _mm_set1_epi8((char)id));
+		unsigned found = (unsigned)_mm_movemask_epi8(ids) & ~(~0u << msg->n_headers);
+		found = from < 16 ? found >> from << from : 0;
+		return found ? __builtin_ctz(found) : -1;
+	}
+#endif
 	const uint8_t *at = from < msg->n_headers ? memchr(msg->id + from, (int)id,
 							    (size_t)(msg->n_headers - from))
 						  : NULL;
@@ -122,9 +135,17 @@ static inline struct span hdr_value(const struct hdr *hdr)
 }
 /* Value of header `i` with each fold as one space (RFC 3261 7.3.1); uses the arena only when
  * folded. */
-struct span msg_unfolded(struct msg *msg, int i);
+struct span msg_unfold(struct msg *msg, int i);
+static inline struct span msg_unfolded(struct msg *msg, int i)
+{
+	return msg->headers[i].folded ? msg_unfold(msg, i) : hdr_value(&msg->headers[i]);
+}
 /* Value of the first header of that id (unfolded), p NULL when absent. */
-struct span msg_value(struct msg *msg, enum hdr_id id);
+static inline struct span msg_value(struct msg *msg, enum hdr_id id)
+{
+	int i = msg_find(msg, id, 0);
+	return i < 0 ? span_of(NULL, 0) : msg_unfolded(msg, i);
+}
 
 /* Walks the values of all headers of one id as one list (comma lists included). */
 struct msg_values {
@@ -134,7 +155,10 @@ struct msg_values {
 	int header; /* index of the header the current value stands in */
 	struct span rest;
 };
-struct msg_values msg_values(struct msg *msg, enum hdr_id id);
+static inline struct msg_values msg_values(struct msg *msg, enum hdr_id id)
+{
+	return (struct msg_values){.msg = msg, .id = id, .header = -1};
+}
 bool msg_values_next(struct msg_values *values, struct span *value);
 
 /* Views: NULL when absent or malformed. Valid until the header is edited or msg_keep. */

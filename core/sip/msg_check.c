@@ -8,10 +8,8 @@
  * break apart the headers that carry one as a value (Replaces, In-Reply-To). */
 static const char *check_call_id(struct span value)
 {
-	for (uint32_t i = 0; i < value.n; i++)
-		if (char_is_blank(value.p[i]) || value.p[i] == ',' || value.p[i] == ';')
-			return "Bad Call-ID";
-	return value.n ? NULL : "Bad Call-ID";
+	const char *end = span_end(value);
+	return value.n && text_skip(value.p, end, CHAR_CALL_ID) == end ? NULL : "Bad Call-ID";
 }
 
 static const char *check_vias(struct msg *msg, int i, uint32_t *count)
@@ -80,7 +78,8 @@ static const char *check_cseq(struct msg *msg)
 		return "Bad CSeq";
 	if (!msg->is_request)
 		msg->method_id = cseq->method_id;
-	else if (!span_eq(cseq->method, msg->method))
+	else if (cseq->method_id != msg->method_id ||
+		 (!cseq->method_id && !span_eq(cseq->method, msg->method)))
 		return "CSeq Method Mismatch";
 	return NULL;
 }
@@ -127,43 +126,59 @@ static const char *check_header(struct msg *msg, int i, uint32_t *vias)
 }
 
 /* Equal repetitions are harmless and common; different ones would let two hops see two messages. */
-static const char *check_repeated(struct msg *msg, int first, int i)
+static const char *check_repeated(struct msg *msg, int i)
 {
-	if (hdr_kind_of(msg->id[i]) != HDR_KIND_ONE)
+	enum hdr_id id = msg->id[i];
+	if (hdr_kind_of(id) != HDR_KIND_ONE)
 		return NULL;
-	return span_eq(msg_unfolded(msg, first), msg_unfolded(msg, i)) ? NULL
-								       : "Conflicting Headers";
+	struct span first = msg_unfolded(msg, msg_find(msg, id, 0));
+	return span_eq(first, msg_unfolded(msg, i)) ? NULL : "Conflicting Headers";
 }
 
+/* A header as one bit. The ids from 64 on, none of which is checked, share no bit with these. */
+#define BIT(id) ((id) < 64 ? (uint64_t)1 << ((id)&63) : 0)
+
+/* What may not contradict itself. */
+static const uint64_t single = 0
+#define HDR(id, name, compact, kind) | (HDR_KIND_##kind == HDR_KIND_ONE ? BIT(HDR_##id) : 0)
+#include "sip/hdr.def"
+#undef HDR
+	;
+static const uint64_t needed =
+	BIT(HDR_VIA) | BIT(HDR_FROM) | BIT(HDR_TO) | BIT(HDR_CALL_ID) | BIT(HDR_CSEQ);
+/* What check_header looks at; the others of these are among the single ones. */
+static const uint64_t listed = BIT(HDR_VIA) | BIT(HDR_CONTACT) | BIT(HDR_ROUTE);
+
+_Static_assert(HDR_MAX_BREADTH < 64, "the last header that is checked has a bit");
+
 /* RFC 3261 8.1.1; Max-Forwards may be missing (RFC 2543 had none). */
-static const char *check_presence(const uint16_t *seen)
+static const char *check_presence(uint64_t seen)
 {
-	if (!seen[HDR_VIA])
+	if ((seen & needed) == needed)
+		return NULL;
+	if (!(seen & BIT(HDR_VIA)))
 		return "Missing Via";
-	if (!seen[HDR_FROM])
+	if (!(seen & BIT(HDR_FROM)))
 		return "Missing From";
-	if (!seen[HDR_TO])
+	if (!(seen & BIT(HDR_TO)))
 		return "Missing To";
-	if (!seen[HDR_CALL_ID])
-		return "Missing Call-ID";
-	return seen[HDR_CSEQ] ? NULL : "Missing CSeq";
+	return seen & BIT(HDR_CALL_ID) ? "Missing CSeq" : "Missing Call-ID";
 }
 
 static const char *check_headers(struct msg *msg)
 {
-	uint16_t seen[HDR_COUNT] = {0}; /* index of the first header of that id, plus 1 */
+	uint64_t seen = 0;
 	uint32_t vias = 0;
 	for (int i = 0; i < msg->n_headers; i++) {
-		enum hdr_id id = msg->id[i];
-		if (id == HDR_OTHER)
+		uint64_t bit = BIT(msg->id[i]);
+		if (!(bit & (single | listed)))
 			continue;
 		const char *reason = check_header(msg, i, &vias);
-		if (!reason && seen[id])
-			reason = check_repeated(msg, seen[id] - 1, i);
+		if (!reason && seen & bit)
+			reason = check_repeated(msg, i);
 		if (reason)
 			return reason;
-		if (!seen[id])
-			seen[id] = (uint16_t)(i + 1);
+		seen |= bit;
 	}
 	return check_presence(seen);
 }
@@ -173,10 +188,7 @@ static const char *check_headers(struct msg *msg)
 static const char *check_request_uri(struct msg *msg)
 {
 	const struct uri *uri = msg_ruri(msg);
-	if (!uri || ((uri->scheme == URI_SIP || uri->scheme == URI_SIPS) &&
-			    span_find(uri->text, '?') && uri->headers.n))
-		return "Bad Request-URI";
-	return NULL;
+	return uri && !uri->headers.n ? NULL : "Bad Request-URI";
 }
 
 int msg_check(struct msg *msg, struct msg_error *error)

@@ -12,12 +12,10 @@ int msg_find_name(const struct msg *msg, struct span name, int from)
 	return i;
 }
 
-struct span msg_unfolded(struct msg *msg, int i)
+struct span msg_unfold(struct msg *msg, int i)
 {
 	struct hdr *hdr = &msg->headers[i];
 	struct span value = hdr_value(hdr);
-	if (!hdr->folded)
-		return value;
 	if (!hdr->unfolded) {
 		char *text = arena_alloc(&msg->arena, value.n);
 		uint32_t n = 0;
@@ -38,17 +36,6 @@ struct span msg_unfolded(struct msg *msg, int i)
 		hdr->unfolded_n = (uint16_t)n;
 	}
 	return span_of(hdr->unfolded, hdr->unfolded_n);
-}
-
-struct span msg_value(struct msg *msg, enum hdr_id id)
-{
-	int i = msg_find(msg, id, 0);
-	return i < 0 ? span_of(NULL, 0) : msg_unfolded(msg, i);
-}
-
-struct msg_values msg_values(struct msg *msg, enum hdr_id id)
-{
-	return (struct msg_values){.msg = msg, .id = id, .header = -1};
 }
 
 bool msg_values_next(struct msg_values *values, struct span *value)

@@ -18,6 +18,20 @@ static bool escapes_are_whole(struct span text)
 	return true;
 }
 
+/* What `plain`, a class without '%', and whole escapes make. Any other '%' is left, where no rule
+ * takes it. */
+static inline const char *escaped_skip(const char *p, const char *end, unsigned plain)
+{
+	for (;;) {
+		p = class_skip(p, end, plain);
+		bool escape = end - p >= 3 && *p == '%' && char_is(p[1], CHAR_HEX) &&
+			      char_is(p[2], CHAR_HEX);
+		if (!escape)
+			return p;
+		p += 3;
+	}
+}
+
 /* uri-parameters (RFC 3261 25.1) from the ';' at `p`: behind them, NULL when one has no name or
  * there are too many.
  * '=' in a value is tolerated, as in opaque=AbC==. */
@@ -26,11 +40,11 @@ static const char *params_skip(const char *p, const char *end)
 	unsigned n = 0;
 	while (p < end && *p == ';') {
 		const char *name = ++p;
-		p = class_skip(p, end, CHAR_PARAM);
+		p = escaped_skip(p, end, CHAR_PLAIN_PARAM);
 		if (p == name || ++n > URI_PARAMS_MAX)
 			return NULL;
 		while (p < end && *p == '=')
-			p = class_skip(p + 1, end, CHAR_PARAM);
+			p = escaped_skip(p + 1, end, CHAR_PLAIN_PARAM);
 	}
 	return p;
 }
@@ -75,6 +89,27 @@ static bool parse_userinfo(struct span info, struct uri *uri)
 	return uri->user.n && p == end;
 }
 
+/* hostport uri-parameters at `p`: behind them, or NULL. */
+static inline const char *hostport_skip(const char *p, const char *end, struct uri *uri)
+{
+	const char *behind = host_skip(p, end);
+	if (!behind)
+		return NULL;
+	uri->host = span_between(p, behind);
+	p = behind;
+	if (p < end && *p == ':') {
+		p = port_skip(p + 1, end, &uri->port);
+		if (!p)
+			return NULL;
+	}
+	if (p == end || *p != ';')
+		return p;
+	behind = params_skip(p, end);
+	if (behind)
+		uri->params = span_between(p, behind);
+	return behind;
+}
+
 /* SIP-URI behind its scheme (RFC 3261 19.1.1). No part may hold an unescaped '@', so the first one
  * ends userinfo and a second is an error: nobody can read another host out of this text than we do.
  */
@@ -86,24 +121,8 @@ static int parse_sip(struct span rest, struct uri *uri)
 			return -1;
 		p = at + 1;
 	}
-	uint32_t n = host_length(span_between(p, end));
-	if (!n)
-		return -1;
-	uri->host = span_of(p, n);
-	p += n;
-	if (p < end && *p == ':') {
-		p = port_skip(p + 1, end, &uri->port);
-		if (!p)
-			return -1;
-	}
-	if (p < end && *p == ';') {
-		const char *params = p;
-		p = params_skip(p, end);
-		if (!p)
-			return -1;
-		uri->params = span_between(params, p);
-	}
-	if (p < end && *p == '?') {
+	p = hostport_skip(p, end, uri);
+	if (p && p < end && *p == '?') {
 		uri->headers = span_between(p + 1, end);
 		return headers_are_valid(uri->headers) ? 0 : -1;
 	}
@@ -169,21 +188,12 @@ static enum uri_scheme scheme_of(struct span name)
 	return span_ieq(name, SPAN("tel")) ? URI_TEL : URI_OTHER;
 }
 
-int uri_parse(struct span text, struct uri *uri)
+static int parse_any(struct span text, struct uri *uri)
 {
 	memset(uri, 0, sizeof *uri);
-	if (!text.n || text.n > URI_LENGTH_MAX)
-		return -1;
-	if (!escapes_are_whole(text))
-		return -1;
 	uri->text = text;
-	if (span_starts(text, SPAN("sip:"))) {
-		uri->scheme = URI_SIP;
-		uri->scheme_name = span_of(text.p, 3);
-		return parse_sip(span_of(text.p + 4, text.n - 4), uri);
-	}
 	uint32_t n = scheme_length(text);
-	if (!n)
+	if (!n || !escapes_are_whole(text))
 		return -1;
 	uri->scheme_name = span_of(text.p, n);
 	uri->scheme = scheme_of(uri->scheme_name);
@@ -198,4 +208,51 @@ int uri_parse(struct span text, struct uri *uri)
 		break;
 	}
 	return parse_other(rest, uri);
+}
+
+static __attribute__((noinline)) const char *any_skip(
+	const char *p, const char *end, struct uri *uri)
+{
+	const char *close = memchr(p, '>', (size_t)(end - p));
+	if (!close)
+		close = end;
+	bool fits = close - p <= URI_LENGTH_MAX;
+	return fits && parse_any(span_between(p, close), uri) == 0 ? close : NULL;
+}
+
+/* "sip:", a user part that needs no second look or none, hostport, parameters, in one pass: what
+ * nearly all are. Behind it; NULL when it is another URI, or none. */
+static inline const char *plain_skip(const char *p, const char *end, struct uri *uri)
+{
+	const struct span none = {NULL, 0};
+	if (end - p < 5 || memcmp(p, "sip:", 4) != 0)
+		return NULL;
+	uri->scheme = URI_SIP;
+	uri->scheme_name = span_of(p, 3);
+	uri->user = uri->password = uri->params = uri->headers = none;
+	uri->port = 0;
+	p += 4;
+	const char *at = class_skip(p, end, CHAR_PLAIN_USER);
+	if (at < end && *at == '@') {
+		uri->user = span_between(p, at);
+		if (at == p)
+			return NULL;
+		p = at + 1;
+	}
+	p = hostport_skip(p, end, uri);
+	return p && (p == end || *p == '>') ? p : NULL;
+}
+
+const char *uri_skip(const char *p, const char *end, struct uri *uri)
+{
+	const char *behind = plain_skip(p, end, uri);
+	if (!behind)
+		return any_skip(p, end, uri);
+	uri->text = span_between(p, behind);
+	return uri->text.n <= URI_LENGTH_MAX ? behind : NULL;
+}
+
+int uri_parse(struct span text, struct uri *uri)
+{
+	return text.n && uri_skip(text.p, span_end(text), uri) == span_end(text) ? 0 : -1;
 }

@@ -18,6 +18,12 @@ static const char *take_protocol(const char *p, const char *end, struct via *via
 			part = space_skip(p + 1, end);
 		}
 	}
+	if (end - part > 3 && part[3] == ' ') { /* as nearly all have it */
+		via->transport_text = span_of(part, 3);
+		via->transport = transport_of(via->transport_text);
+		if (via->transport != TRANSPORT_NONE)
+			return part + 3;
+	}
 	part = space_skip(part, end);
 	p = class_skip(part, end, CHAR_TOKEN);
 	via->transport_text = span_between(part, p);
@@ -28,11 +34,10 @@ static const char *take_protocol(const char *p, const char *end, struct via *via
 /* sent-by = host [ COLON port ], with LWS around COLON. Behind it, or NULL. */
 static const char *take_sent_by(const char *p, const char *end, struct via *via)
 {
-	uint32_t n = host_length(span_between(p, end));
-	if (!n)
+	const char *behind = host_skip(p, end);
+	if (!behind)
 		return NULL;
-	via->host = span_of(p, n);
-	const char *behind = p + n;
+	via->host = span_between(p, behind);
 	p = space_skip(behind, end);
 	if (p == end || *p != ':')
 		return p;
@@ -42,7 +47,7 @@ static const char *take_sent_by(const char *p, const char *end, struct via *via)
 
 /* A parameter given twice could be read differently by whoever comes next (RFC 3261 7.3.1 forbids
  * it). */
-static bool take_once(struct span *field, const struct param *param)
+static inline bool take_once(struct span *field, const struct param *param)
 {
 	if (field->p)
 		return false;
@@ -56,7 +61,7 @@ static inline bool is_name(struct span name, struct span lower)
 	return memcmp(name.p, lower.p, lower.n) == 0 || span_ieq(name, lower);
 }
 
-static bool take_rport(struct via *via, const struct param *param)
+static inline bool take_rport(struct via *via, const struct param *param)
 {
 	if (via->has_rport)
 		return false;
@@ -65,7 +70,7 @@ static bool take_rport(struct via *via, const struct param *param)
 	return true;
 }
 
-static bool take_param(struct via *via, const struct param *param)
+static inline bool take_param(struct via *via, const struct param *param)
 {
 	struct span name = param->name;
 	if (name.n == 6 && is_name(name, SPAN("branch")))
@@ -79,29 +84,38 @@ static bool take_param(struct via *via, const struct param *param)
 	return true;
 }
 
+/* All that via_parse does not set in any case. One memset would be a loop. */
+static inline void via_clear(struct via *via)
+{
+	const struct span none = {NULL, 0};
+	via->port = 0;
+	via->params = via->branch = via->received = via->maddr = via->rport = none;
+	via->has_rport = false;
+}
+
 int via_parse(struct span value, struct via *via)
 {
-	memset(via, 0, sizeof *via);
 	struct span text = span_trim(value);
 	if (!text.n)
 		return -1;
+	via_clear(via);
 	via->text = text;
 	const char *end = span_end(text), *p = take_protocol(text.p, end, via);
 	if (!p || p == end || !char_is_space(*p))
 		return -1;
-	p = take_sent_by(space_skip(p, end), end, via);
+	p = take_sent_by(space_skip(p + 1, end), end, via);
 	if (!p)
 		return -1;
 	if (p == end)
 		return 0;
 	via->params = span_between(p, end);
-	struct span rest = via->params;
 	struct param param;
-	int found;
-	while ((found = param_next(&rest, &param)) > 0)
-		if (!take_param(via, &param))
+	while (p < end) {
+		p = *p == ';' ? param_skip(p, end, &param) : NULL;
+		if (!p || !take_param(via, &param))
 			return -1;
-	return found;
+	}
+	return 0;
 }
 
 bool via_response_target(const struct via *via, struct addr *addr, struct span *name)

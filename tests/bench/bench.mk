@@ -9,7 +9,13 @@ $(BENCH_BIN):
 	$(call say,cc,$@)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g $(WARN) -o $@ $(filter %.c,$^)
 
-.PHONY: bench bench-instr
+# Reads messages with the engine's own objects.
+$(BUILD)/bench/parse: $(BUILD)/obj/tests/bench/parse.o $(base_OBJ) $(sip_OBJ)
+	@mkdir -p $(@D)
+	$(call say,ld,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+
+.PHONY: bench bench-instr bench-parse
 ## bench        CPU per SIP message beside a bare forwarder and Kamailio (BENCH=--quick)
 bench: $(BENCH_BIN) $(BUILD)/viaduct
 	BUILD=$(BUILD) tests/bench/run $(BENCH)
@@ -17,3 +23,7 @@ bench: $(BENCH_BIN) $(BUILD)/viaduct
 ## bench-instr  user-space instructions per message, by callgrind
 bench-instr: $(BENCH_BIN) $(BUILD)/viaduct
 	BUILD=$(BUILD) tests/bench/instr viaduct invite invite+200
+
+## bench-parse  instructions to read one message, step by step, by callgrind
+bench-parse: $(BUILD)/bench/parse
+	BUILD=$(BUILD) tests/bench/parse-instr
