@@ -64,6 +64,18 @@ local function safe_collectgarbage(what)
 	error("collectgarbage takes 'collect' or 'count' here", 2)
 end
 
+local function handled(handler, ok, ...)
+	if ok then
+		return true, ...
+	end
+	local _, explained = pcall(handler, ...)
+	return false, explained
+end
+
+-- A real xpcall runs its handler inside the hook that stops a script out of time, where no hook can stop the handler.
+-- Without `debug`, a handler that runs after the error sees the same.
+local function safe_xpcall(run, handler, ...) return handled(handler, pcall(run, ...)) end
+
 local function print_to_log(...)
 	local parts = {}
 	for i = 1, select("#", ...) do
@@ -107,7 +119,7 @@ local function sandbox(require_module, compile)
 		assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, pcall = pcall,
 		rawequal = rawequal, rawget = rawget, rawset = rawset, select = select, setmetatable = setmetatable,
 		getmetatable = getmetatable, tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
-		xpcall = xpcall, bit = copy(require "bit"), math = copy(math), string = safe_string(), table = safe_table(),
+		xpcall = safe_xpcall, bit = copy(require "bit"), math = copy(math), string = safe_string(), table = safe_table(),
 		coroutine = safe_coroutine(), os = safe_os(), collectgarbage = safe_collectgarbage, print = print_to_log,
 		require = require_module,
 	}
