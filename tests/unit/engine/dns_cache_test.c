@@ -391,43 +391,6 @@ static void an_answer_that_is_on_its_way_is_not_dropped(void **state)
 	assert_int_equal(peek_n("a.net"), -1); /* flushed */
 }
 
-static void all_kinds_of_records_come_back_as_they_were(void **state)
-{
-	(void)state;
-	struct dns_record srv = {
-		.type = DNS_SRV, .ttl_s = 60, .priority = 1, .weight = 65535, .port = 5060};
-	struct dns_record naptr = {
-		.type = DNS_NAPTR, .ttl_s = 70, .priority = 50, .weight = 51, .flags = "s"};
-	struct dns_record got[DNS_RECORDS_MAX];
-	enum dns_status status;
-	uint32_t n;
-	struct asked asked[3] = {0};
-	memset(srv.target, 'x', sizeof srv.target - 1);
-	strcpy(naptr.target, "_sip._udp.k.net");
-	memset(naptr.service, 'y', sizeof naptr.service - 1);
-	sim_dns_add(t.sim, "k.net", &srv, 1);
-	memset(srv.target + 1, 0, sizeof srv.target - 1);
-	sim_dns_add(t.sim, "k.net", &srv, 1);
-	sim_dns_add(t.sim, "k.net", &naptr, 1);
-	sim_dns_add_ip(t.sim, "k.net", "2001:db8::1");
-	ask_for(&asked[0], DNS_SRV, "k.net", TIMEOUT_MS);
-	ask_for(&asked[1], DNS_NAPTR, "k.net", TIMEOUT_MS);
-	ask_for(&asked[2], DNS_AAAA, "k.net", TIMEOUT_MS);
-	pass(1);
-	memset(got, 0, sizeof got);
-	assert_true(dns_cache_peek(t.cache, DNS_SRV, SPAN("k.net"), &status, got, &n));
-	assert_int_equal(n, 2);
-	assert_memory_equal(got, asked[0].records, 2 * sizeof *got);
-	assert_int_equal(strlen(got[0].target), sizeof got[0].target - 1);
-	memset(got, 0, sizeof got);
-	assert_true(dns_cache_peek(t.cache, DNS_NAPTR, SPAN("k.net"), &status, got, &n));
-	assert_int_equal(n, 1);
-	assert_memory_equal(got, asked[1].records, sizeof *got);
-	assert_true(dns_cache_peek(t.cache, DNS_AAAA, SPAN("k.net"), &status, got, &n));
-	assert_int_equal(n, 1);
-	assert_true(addr_same_ip(&got[0].addr, &asked[2].records[0].addr));
-}
-
 static void large_answers_can_not_fill_the_memory(void **state)
 {
 	(void)state;
@@ -497,7 +460,6 @@ int main(void)
 		IN_SIM_SMALL(at_the_limit_the_answer_used_longest_ago_goes),
 		IN_SIM_SMALL(when_all_places_are_open_questions_another_is_refused),
 		IN_SIM_SMALL(an_answer_that_is_on_its_way_is_not_dropped),
-		IN_SIM(all_kinds_of_records_come_back_as_they_were),
 		IN_SIM(large_answers_can_not_fill_the_memory),
 		IN_SIM(a_name_too_long_for_dns_fails_without_a_question),
 		IN_SIM(a_cache_at_rest_asks_for_no_wake_up),
