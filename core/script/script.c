@@ -56,7 +56,7 @@ struct vd_script *script_load(struct host *host, const char *file, struct script
 		return failed(script);
 	}
 	script->loading = false;
-	lua_gc(script->L, LUA_GCCOLLECT, 0);
+	vm_collect(script);
 	return script;
 }
 

@@ -85,4 +85,6 @@ void script_timer_free(struct script_timer *timer);
 
 /* vm.c */
 bool vm_open(struct vd_script *script, struct script_failure *failure);
+/* All garbage goes. Shrinking its tables the collector may ask for memory first: here beyond the limit. */
+void vm_collect(struct vd_script *script);
 void vm_close(struct vd_script *script);

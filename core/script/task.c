@@ -59,6 +59,19 @@ static int make_coroutine(lua_State *L)
 	return 0;
 }
 
+/* What failed runs left behind may be in the way: one more attempt without it. */
+static bool give_coroutine(struct task *task)
+{
+	for (int attempt = 0; attempt < 2; attempt++) {
+		if (!lua_cpcall(task->script->L, make_coroutine, task))
+			return true;
+		lua_settop(task->script->L, 0);
+		task->co = NULL;
+		vm_collect(task->script);
+	}
+	return false;
+}
+
 static void drop_coroutine(struct task *task)
 {
 	if (task->co)
@@ -121,7 +134,8 @@ static void end(struct task *task, bool failed)
 static void describe_failure(struct task *task, int status, char *message, char *traceback, size_t n)
 {
 	lua_State *co = task->co;
-	const char *text = lua_tostring(co, -1);
+	/* A number would become a string, for which there may be no memory. */
+	const char *text = lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : NULL;
 	traceback[0] = '\0';
 	if (text) {
 		snprintf(message, n, "%s", text);
@@ -151,18 +165,20 @@ static void describe_failure(struct task *task, int status, char *message, char 
 	}
 }
 
-static void report(struct task *task, int status, bool timed_out)
+/* True when memory ran out. */
+static bool report(struct task *task, int status, bool timed_out)
 {
 	struct vd_script *script = task->script;
 	struct engine *engine = script->engine;
 	char message[1024], traceback[1024];
 	describe_failure(task, status, message, traceback, sizeof message);
 	engine->count[COUNT_script_errors]++;
-	if (status == LUA_ERRMEM || strstr(message, "not enough memory"))
-		engine->count[COUNT_script_out_of_memory]++;
+	bool starved = status == LUA_ERRMEM || strstr(message, "not enough memory");
+	engine->count[COUNT_script_out_of_memory] += starved;
 	if (timed_out)
 		engine->count[COUNT_script_timeouts]++;
 	host_script_error(script->host, script, message, traceback, timed_out);
+	return starved;
 }
 
 /* Resumes with `n` arguments on the coroutine's stack; true when it ended as it should or waits. `failure`: of a
@@ -197,14 +213,15 @@ static bool run(struct task *task, int n, struct script_failure *failure)
 		lua_settop(task->co, 0);
 		lua_pushliteral(task->co, "coroutine.yield outside a coroutine of the script's own");
 	}
+	bool starved = status == LUA_ERRMEM;
 	if (failure)
 		describe_failure(task, status, failure->message, failure->traceback,
 			sizeof failure->message);
 	else
-		report(task, status, timed_out);
-	if (status == LUA_ERRMEM || timed_out)
-		lua_gc(script->L, LUA_GCCOLLECT, 0);
+		starved = report(task, status, timed_out);
 	end(task, true);
+	if (starved || timed_out)
+		vm_collect(script);
 	return false;
 }
 
@@ -217,10 +234,7 @@ static struct task *start(struct vd_script *script, enum task_event event, struc
 		return NULL;
 	task->event = event;
 	task->packet = packet;
-	if (!task->co && lua_cpcall(script->L, make_coroutine, task)) {
-		lua_settop(script->L, 0);
-		lua_gc(script->L, LUA_GCCOLLECT, 0);
-		task->co = NULL;
+	if (!task->co && !give_coroutine(task)) {
 		task->packet = NULL;
 		free_task(task);
 		return NULL;

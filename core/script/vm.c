@@ -103,6 +103,14 @@ bool vm_open(struct vd_script *script, struct script_failure *failure)
 	return false;
 }
 
+void vm_collect(struct vd_script *script)
+{
+	size_t limit = script->memory_max;
+	script->memory_max = SIZE_MAX;
+	lua_gc(script->L, LUA_GCCOLLECT, 0);
+	script->memory_max = limit;
+}
+
 void vm_close(struct vd_script *script)
 {
 	if (script->L)
