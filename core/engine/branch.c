@@ -41,11 +41,14 @@ uint64_t branch_loop_part(struct packet *packet, const struct branch_seed *seed)
 	return siphash_end(&hash);
 }
 
-uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg *leg, struct span below)
+uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg *leg, struct span below,
+	uint32_t number)
 {
 	struct siphash_state hash = seed->request;
 	siphash_add(&hash, span_of(leg->sent_by, leg->sent_by_n));
 	siphash_add(&hash, below);
+	if (number)
+		siphash_add(&hash, span_of((const char *)&number, sizeof number));
 	return siphash_end(&hash);
 }
 
@@ -60,18 +63,35 @@ uint64_t branch_connection_part(
 	return siphash_end(&hash);
 }
 
-char *put_branch(char *out, uint64_t answer_part, uint64_t loop_part)
+char *put_branch(char *out, uint64_t answer_part, uint64_t loop_part, uint32_t number)
 {
 	out = put_text(out, "z9hG4bK");
 	out = put_hex64(out, answer_part);
-	return put_hex64(out, loop_part);
+	out = put_hex64(out, loop_part);
+	if (!number)
+		return out;
+	*out++ = '.';
+	return put_u32(out, number);
+}
+
+static bool has_length(struct span branch)
+{
+	return branch.n == BRANCH_LENGTH || (branch.n > BRANCH_LENGTH && branch.p[BRANCH_LENGTH] == '.');
+}
+
+uint32_t branch_number(struct span branch)
+{
+	uint32_t number = 0;
+	if (has_length(branch) && span_u32(span_from(branch, BRANCH_LENGTH + 1), &number))
+		return number;
+	return 0;
 }
 
 static bool has_part(struct span branch, uint32_t at, uint64_t part)
 {
 	char expected[PART_LENGTH];
 	put_hex64(expected, part);
-	return branch.n == BRANCH_LENGTH &&
+	return has_length(branch) &&
 	       span_ieq(span_of(branch.p + at, PART_LENGTH), span_of(expected, PART_LENGTH));
 }
 

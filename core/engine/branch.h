@@ -5,12 +5,13 @@
  *     response whose top Via does not carry the right one is not ours (RFC 3261 16.7 (3), 18.1.2);
  *   - the loop part, over what makes a request take the same way again (Request-URI and Route as received, From tag,
  *     Call-ID, CSeq number; not Via, To or method): equal means loop, different means spiral (RFC 5393 4.2.1).
+ * A branch of a stateful forward has ".N" behind it, N counted from 1, which goes into the answer part too: forks differ.
  * A retransmission, the ACK to a failure and a CANCEL get the branch of their INVITE (RFC 3261 16.11). */
 #pragma once
 
 #include "engine/engine.h"
 
-enum { BRANCH_LENGTH = 7 + 16 + 16 };
+enum { BRANCH_LENGTH = 7 + 16 + 16, BRANCH_TEXT_MAX = BRANCH_LENGTH + 1 + 10 };
 
 /* What both parts begin with; made once for a message. */
 struct branch_seed {
@@ -21,12 +22,14 @@ struct branch_seed branch_seed(struct packet *packet);
 /* Of the request as it was received. */
 uint64_t branch_loop_part(struct packet *packet, const struct branch_seed *seed);
 /* `below`: the branch of the Via that will stand under ours; p NULL when it has none. */
-uint64_t branch_answer_part(
-	const struct branch_seed *seed, const struct leg *leg, struct span below);
+uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg *leg, struct span below,
+	uint32_t number);
 /* Vouches for the number of a connection that stands beside the branch. */
 uint64_t branch_connection_part(
 	const struct branch_seed *seed, struct span below, uint64_t connection);
-char *put_branch(char *out, uint64_t answer_part, uint64_t loop_part);
+char *put_branch(char *out, uint64_t answer_part, uint64_t loop_part, uint32_t number);
+/* N of a branch of ours; 0: it has none. */
+uint32_t branch_number(struct span branch);
 /* `branch` is one of ours and has this part. */
 bool branch_has_answer_part(struct span branch, uint64_t answer_part);
 bool branch_has_loop_part(struct span branch, uint64_t loop_part);

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "engine/dns_cache.h"
 #include "engine/forward.h"
+#include "engine/relay.h"
+#include "engine/targets.h"
 #include "sip/edit.h"
 #include "store/bindings.h"
 
@@ -41,6 +44,8 @@ static struct packet *packet_take(struct engine *engine)
 	packet->path_routes = 0;
 	packet->holds = 0;
 	packet->kept = false;
+	packet->relay = NULL;
+	packet->own_vias = 0;
 	packet->next = engine->turn;
 	engine->turn = packet;
 	engine->n_live++;
@@ -155,6 +160,8 @@ static void on_message(void *self, const struct flow *from, struct span bytes)
 		packet_reply(packet, 503, span_of(NULL, 0), SPAN("Retry-After: 5\r\n"));
 		return;
 	}
+	if (packet->msg.is_request ? relay_take_request(packet) : client_take_response(packet))
+		return;
 	packet_hold(packet);
 	engine->policy.receive(engine->policy.self, packet);
 }
@@ -184,7 +191,8 @@ static void on_unsent(void *self, const struct flow *to, struct span message, co
 	log_event(engine->log, LOG_WARN, "send.failed",
 		LOG_TEXT("to", span_of(peer, addr_print(&to->peer, peer))), LOG_STR("error", reason));
 	packet->from = *to;
-	if (msg_parse(&packet->msg, message, &error) == 0 && packet->msg.is_request)
+	if (msg_parse(&packet->msg, message, &error) == 0 && packet->msg.is_request &&
+		!client_take_unsent(packet))
 		forward_undelivered(packet);
 }
 
@@ -203,10 +211,29 @@ static void on_wake(void *self)
 	timers_run(&engine->timers, engine_now_ms(engine));
 }
 
+void engine_free_later(struct engine *engine, void *memory)
+{
+	if (!memory)
+		return;
+	if (engine->n_garbage == engine->garbage_size) {
+		engine->garbage_size = engine->garbage_size ? 2 * engine->garbage_size : 64;
+		engine->garbage =
+			must_realloc(engine->garbage, engine->garbage_size * sizeof *engine->garbage);
+	}
+	engine->garbage[engine->n_garbage++] = memory;
+}
+
+static void take_out_garbage(struct engine *engine)
+{
+	while (engine->n_garbage)
+		free(engine->garbage[--engine->n_garbage]);
+}
+
 static void on_turn_end(void *self)
 {
 	struct engine *engine = self;
 	end_packets(engine);
+	take_out_garbage(engine);
 	int64_t next_ms = timers_next(&engine->timers);
 	if (next_ms != engine->wake_at_ms) {
 		engine->wake_at_ms = next_ms;
@@ -239,7 +266,11 @@ void packet_done(struct packet *packet, bool failed)
 {
 	struct engine *engine = packet->engine;
 	struct msg *msg = &packet->msg;
-	if (packet->decision == DECISION_NONE) {
+	if (packet->relay && !msg->is_request) {
+		relay_pass_provisional(packet);
+	} else if (packet->relay && !failed) {
+		; /* the best response goes upstream below */
+	} else if (packet->decision == DECISION_NONE) {
 		bool answerable = msg->is_request && msg->method_id != METHOD_ACK;
 		if (!failed)
 			engine->count[answerable ? COUNT_undecided_requests
@@ -249,6 +280,9 @@ void packet_done(struct packet *packet, bool failed)
 		else
 			packet->decision = DECISION_DROPPED;
 	}
+	if (packet->relay)
+		relay_request_done(packet->relay);
+	packet->relay = NULL;
 	if (engine->log->level >= LOG_DEBUG)
 		log_decision(packet);
 	packet_release(packet);
@@ -305,6 +339,10 @@ struct engine *engine_new(struct world *world, struct log *log)
 	struct siphash_key store_key;
 	world->random(world, &store_key, sizeof store_key);
 	engine->bindings = bindings_new(&store_key, NULL);
+	engine->times = (struct txn_times){TXN_T1_MS, TXN_T2_MS, TXN_T4_MS};
+	engine->dns = dns_cache_new(engine, 0);
+	engine->targets = targets_new(&store_key);
+	msg_init(&engine->scratch);
 	return engine;
 }
 
@@ -312,8 +350,15 @@ void engine_free(struct engine *engine)
 {
 	if (!engine)
 		return;
+	relays_free_all(engine);
+	table_fini(&engine->transactions);
 	legs_close_all(engine);
 	end_packets(engine);
+	take_out_garbage(engine);
+	free(engine->garbage);
+	dns_cache_free(engine->dns);
+	targets_free(engine->targets);
+	msg_fini(&engine->scratch);
 	for (uint32_t i = 0; i < engine->n_packets; i++) {
 		msg_fini(&engine->packets[i]->msg);
 		free(engine->packets[i]);

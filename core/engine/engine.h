@@ -11,15 +11,19 @@
 
 #include "base/log.h"
 #include "base/siphash.h"
+#include "base/table.h"
 #include "base/timers.h"
 #include "base/world.h"
 #include "engine/legs.h"
+#include "sip/edit.h"
 #include "sip/msg.h"
+#include "sip/txn.h"
 #include "sip/write.h"
 
 enum {
 	PACKETS_MAX = 16384,      /* received messages in work at one time; beyond: 503 */
 	RETRY_AFTER_S = 5,        /* Retry-After of such a 503 */
+	TRANSACTIONS_MAX = 1000000, /* clients and servers together */
 	HANDLE_SLOT_BITS = 20,
 };
 
@@ -42,6 +46,8 @@ struct packet {
 	struct flow to;      /* of DECISION_FORWARDED */
 	bool located;        /* its Request-URI is the contact of a binding here */
 	uint32_t path_routes; /* Route values that came from the Path of that binding */
+	struct relay *relay; /* a request: forwarded statefully; a provisional response: on its way through a script */
+	int own_vias;        /* of a response: Vias of ours on top */
 	uint32_t slot, generation;
 	uint32_t holds;      /* nobody holds it: freed at the end of the turn */
 	bool kept;           /* independent of the receive buffer */
@@ -75,6 +81,15 @@ struct engine {
 	struct packet **packets; /* by slot */
 	uint32_t n_packets, n_live;
 	struct packet *pool, *turn;
+
+	struct table transactions; /* struct client and struct relay */
+	struct txn_times times;
+	struct msg scratch;        /* for reading back what we wrote */
+	struct edit_state saved;   /* of the request that is being forwarded */
+	struct dns_cache *dns;
+	struct targets *targets;   /* the dead ones */
+	void **garbage;            /* freed at the end of the turn */
+	uint32_t n_garbage, garbage_size;
 
 	struct lookup *lookups;
 	uint32_t n_lookups, free_lookup;
@@ -114,10 +129,15 @@ static inline struct leg *packet_leg(const struct packet *packet)
 void packet_reply(struct packet *packet, uint32_t code, struct span reason, struct span headers);
 /* The same with a body. */
 void packet_reply_full(struct packet *packet, const struct reply *reply);
+/* Where an answer to this request goes. */
+struct flow packet_reply_flow(struct packet *packet);
 void packet_drop(struct packet *packet, enum counter why);
 
 /* Sends a message; counts, and logs failures. 0 or negative errno. */
 int engine_send(struct engine *engine, const struct flow *to, const struct iovec *iov, uint32_t n);
+
+/* Frees at the end of the turn: what was sent from it has left by then. NULL is fine. */
+void engine_free_later(struct engine *engine, void *memory);
 
 /* Asks the world for DNS records; `done` is called later, once, unless cancelled. Returns an id, 0 when too many
  * questions are open. */

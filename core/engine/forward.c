@@ -4,10 +4,8 @@
 
 #include "base/put.h"
 #include "engine/branch.h"
-#include "engine/route.h"
+#include "engine/outgoing.h"
 #include "sip/edit.h"
-
-enum { VIA_TEXT_MAX = LEG_SPEC_MAX + 128, RR_TEXT_MAX = LEG_SPEC_MAX + 96 };
 
 /* ---- refusing ---- */
 
@@ -62,115 +60,6 @@ static void answer_as_target(struct packet *packet)
 		answer(packet, 404, span_of(NULL, 0));
 }
 
-/* ---- what a forwarded request gains ---- */
-
-static char *put_transport_param(char *out, const struct leg *leg)
-{
-	return leg->address.transport == TRANSPORT_TCP ? put_text(out, ";transport=tcp") : out;
-}
-
-static int add_record_route(struct packet *packet, const struct leg *leg, uint64_t mark)
-{
-	char text[RR_TEXT_MAX], *out = put_text(text, "<sip:");
-	out = put_span(out, span_of(leg->sent_by, leg->sent_by_n));
-	out = put_transport_param(out, leg);
-	out = put_text(out, ";lr;d=");
-	out = put_hex64(out, mark);
-	*out++ = '>';
-	int at = msg_find(&packet->msg, HDR_RECORD_ROUTE, 0);
-	if (at < 0)
-		at = msg_find(&packet->msg, HDR_VIA, 0);
-	return edit_insert(&packet->msg, at, HDR_RECORD_ROUTE, span_between(text, out));
-}
-
-/* Puts our Via on top; `*below` becomes its branch. `connection`: where the answer goes back on, if the request came by a
- * stream. */
-static int add_via(struct packet *packet, const struct leg *leg, struct span *below,
-	const struct route *route, uint64_t connection)
-{
-	struct msg *msg = &packet->msg;
-	char text[VIA_TEXT_MAX], *out = put_text(text, "SIP/2.0/");
-	out = put_span(out, transport_name(leg->address.transport));
-	*out++ = ' ';
-	out = put_span(out, span_of(leg->sent_by, leg->sent_by_n));
-	out = put_text(out, ";branch=");
-	uint32_t branch_at = (uint32_t)(out - text);
-	out = put_branch(out, branch_answer_part(&route->seed, leg, *below), route->loop_part);
-	if (connection) {
-		out = put_text(out, ";i=");
-		out = put_hex64(out, connection);
-		out = put_hex64(out, branch_connection_part(&route->seed, *below, connection));
-	}
-	int at = msg_find(msg, HDR_VIA, 0);
-	int rc = edit_insert(msg, at, HDR_VIA, span_between(text, out));
-	if (rc == 0)
-		*below = span_of(hdr_value(&msg->headers[at]).p + branch_at, BRANCH_LENGTH);
-	return rc;
-}
-
-/* In the dialog-forming request only: later ones follow the route set it made (RFC 3261 16.6 (4)). */
-static bool wants_record_route(struct packet *packet)
-{
-	struct msg *msg = &packet->msg;
-	const struct nameaddr *to = msg_to(msg);
-	return msg->method_id != METHOD_REGISTER && msg->method_id != METHOD_CANCEL &&
-	       msg->method_id != METHOD_ACK && !(to && nameaddr_tag(to).p);
-}
-
-static int set_max_forwards(struct msg *msg, int64_t hops)
-{
-	char text[10];
-	struct span value = span_between(text, put_u32(text, (uint32_t)hops));
-	int at = msg_find(msg, HDR_MAX_FORWARDS, 0);
-	return at >= 0 ? edit_value(msg, at, value) : edit_add(msg, hdr_name(HDR_MAX_FORWARDS), value);
-}
-
-static struct span wrapped(struct msg *msg, struct span uri)
-{
-	char *text = arena_alloc(&msg->arena, uri.n + 2), *out = text;
-	*out++ = '<';
-	out = put_span(out, uri);
-	*out++ = '>';
-	return span_between(text, out);
-}
-
-static int remove_last_route(struct msg *msg)
-{
-	int last = -1;
-	for (int i = msg_find(msg, HDR_ROUTE, 0); i >= 0; i = msg_find(msg, HDR_ROUTE, i + 1))
-		last = i;
-	struct span rest = msg_unfolded(msg, last), value, kept = span_of(rest.p, 0);
-	const char *end_of_kept = rest.p;
-	while (list_next(&rest, &value)) {
-		kept.n = (uint32_t)(end_of_kept - kept.p);
-		end_of_kept = span_end(value);
-	}
-	if (kept.n)
-		return edit_value(msg, last, kept);
-	edit_remove_at(msg, last);
-	return 0;
-}
-
-/* RFC 3261 16.4 and 16.6 (6): Route and Request-URI as the plan says. */
-static int apply_route(struct msg *msg, const struct route *route)
-{
-	int rc = 0;
-	if (route->undo_strict) {
-		struct span uri = arena_copy(&msg->arena, route->request_uri);
-		rc |= remove_last_route(msg);
-		rc |= edit_uri(msg, uri);
-	}
-	for (uint32_t i = 0; i < route->own_routes; i++)
-		rc |= edit_pop_value(msg, HDR_ROUTE);
-	if (route->strict_next) {
-		struct span next = arena_copy(&msg->arena, route->next_hop.text);
-		rc |= edit_pop_value(msg, HDR_ROUTE);
-		rc |= edit_add(msg, hdr_name(HDR_ROUTE), wrapped(msg, msg->uri));
-		rc |= edit_uri(msg, next);
-	}
-	return rc;
-}
-
 /* ---- requests ---- */
 
 static int send_request(struct packet *packet, struct leg *out, const struct addr *target)
@@ -184,40 +73,12 @@ static int send_request(struct packet *packet, struct leg *out, const struct add
 	return engine_send(packet->engine, &to, iov, n);
 }
 
-/* The edits of RFC 3261 16.6; `*vias` is how many Vias of ours they put on top. Negative: a limit of the message
- * was reached on the way. */
-static int edit_request(struct packet *packet, const struct route *route, struct leg *out, int *vias)
-{
-	struct msg *msg = &packet->msg;
-	struct leg *in = packet_leg(packet);
-	bool record = wants_record_route(packet);
-	uint64_t mark = record ? dialog_mark(&route->seed) : 0;
-	const struct via *via = msg_top_via(msg);
-	struct span below = via ? via->branch : span_of(NULL, 0);
-	int rc = set_max_forwards(msg, route->hops_left) | apply_route(msg, route);
-	/* Leaving by another leg we are two hops in one, so that answers and later requests find the right leg
-	 * (RFC 5658). */
-	if (in != out && rc == 0) {
-		rc = record ? add_record_route(packet, in, mark) : 0;
-		if (rc == 0)
-			rc = add_via(packet, in, &below, route, packet->from.connection);
-		*vias += rc == 0;
-	}
-	if (record && rc == 0)
-		rc = add_record_route(packet, out, mark);
-	if (rc == 0) {
-		rc = add_via(packet, out, &below, route, in == out ? packet->from.connection : 0);
-		*vias += rc == 0;
-	}
-	return rc;
-}
-
 static void forward_by(
 	struct packet *packet, const struct route *route, struct leg *out, const struct addr *target)
 {
-	int vias = 0;
+	struct outgoing made;
 	uint32_t code = 0;
-	if (edit_request(packet, route, out, &vias) < 0)
+	if (outgoing_edit(packet, route, out, 0, &made) < 0)
 		code = 513;
 	else if (send_request(packet, out, target) < 0)
 		code = 503;
@@ -226,7 +87,7 @@ static void forward_by(
 		packet->engine->count[COUNT_forwarded]++;
 		return;
 	}
-	while (vias-- > 0) /* the answer is for those before us */
+	while (made.vias-- > 0) /* the answer is for those before us */
 		edit_pop_value(&packet->msg, HDR_VIA);
 	answer(packet, code, span_of(NULL, 0));
 }
@@ -259,13 +120,19 @@ static void forward_planned(struct packet *packet, const struct route *route, en
 		forward_by(packet, route, out, target);
 }
 
-static enum forward_result forward_request(struct packet *packet, struct forward_need *need)
+/* RFC 3261 18.1.1: beyond that a stream is better, when there is one. */
+static bool is_too_big(const struct packet *packet)
+{
+	return packet->msg.head_n + packet->msg.body.n > RESOLVE_UDP_MAX;
+}
+
+static enum forward_result forward_request(struct packet *packet)
 {
 	struct route route;
 	struct leg *self;
 	enum transport transport;
-	struct addr target;
-	struct param maddr;
+	struct locate_target target;
+	struct span maddr;
 	route_request(packet, &route);
 	if (route.code) {
 		refuse(packet, &route);
@@ -276,29 +143,42 @@ static enum forward_result forward_request(struct packet *packet, struct forward
 		answer(packet, next->scheme == URI_SIPS ? 416 : 503, span_of(NULL, 0));
 		return FORWARD_DONE;
 	}
-	struct span host = next->host;
-	if (param_find(next->params, SPAN("maddr"), &maddr) && maddr.value.n) {
-		host = maddr.value;
-	} else if (legs_is_self(packet->engine, next, &self)) {
+	bool elsewhere = uri_param(next, SPAN("maddr"), &maddr) && maddr.n;
+	if (!elsewhere && legs_is_self(packet->engine, next, &self)) {
 		answer_as_target(packet);
 		return FORWARD_DONE;
 	}
-	if (!addr_parse_ip(host, uri_port_or_default(next), &target)) {
-		*need = (struct forward_need){host, next->port, transport};
+	struct addr addr;
+	if (!addr_parse_ip(elsewhere ? maddr : next->host, uri_port_or_default(next), &addr))
 		return FORWARD_RESOLVE;
-	}
-	forward_planned(packet, &route, transport, &target);
+	if (is_too_big(packet) && resolve_now(packet->engine, next, true, &target))
+		forward_planned(packet, &route, target.transport, &target.addr);
+	else
+		forward_planned(packet, &route, transport, &addr);
 	return FORWARD_DONE;
 }
 
-void forward_request_to(struct packet *packet, enum transport transport, const struct addr *target)
+struct resolve *forward_resolve(struct packet *packet, resolve_fn done, void *arg)
+{
+	struct route route;
+	if (!packet->msg.is_request)
+		return NULL;
+	route_request(packet, &route);
+	return route.code ? NULL
+			  : resolve_start(packet->engine, &route.next_hop, is_too_big(packet),
+				    route.loop_part, done, arg);
+}
+
+void forward_request_to(struct packet *packet, const struct locate_target *target)
 {
 	struct route route;
 	route_request(packet, &route);
 	if (route.code)
 		refuse(packet, &route);
+	else if (!target)
+		answer(packet, 503, span_of(NULL, 0));
 	else
-		forward_planned(packet, &route, transport, target);
+		forward_planned(packet, &route, target->transport, &target->addr);
 }
 
 bool forward_is_in_dialog(struct packet *packet)
@@ -340,8 +220,10 @@ static bool is_own_via(struct packet *packet, const struct branch_seed *seed, co
 {
 	struct param connection;
 	own->leg = legs_by_sent_by(packet->engine, via->transport, via->host, via->port);
-	if (!own->leg || !branch_has_answer_part(
-				 via->branch, branch_answer_part(seed, own->leg, below)))
+	if (!own->leg)
+		return false;
+	uint64_t part = branch_answer_part(seed, own->leg, below, branch_number(via->branch));
+	if (!branch_has_answer_part(via->branch, part))
 		return false;
 	own->connection = 0;
 	if (!param_find(via->params, SPAN("i"), &connection) || connection.value.n != 32 ||
@@ -418,10 +300,10 @@ void forward_undelivered(struct packet *packet)
 	packet_reply(packet, 503, span_of(NULL, 0), span_of(NULL, 0));
 }
 
-enum forward_result forward(struct packet *packet, struct forward_need *need)
+enum forward_result forward(struct packet *packet)
 {
 	if (packet->msg.is_request)
-		return forward_request(packet, need);
+		return forward_request(packet);
 	forward_response(packet);
 	return FORWARD_DONE;
 }

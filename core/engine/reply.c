@@ -1,5 +1,5 @@
 /* Answers that Viaduct itself gives (RFC 3261 8.2.6, statelessly: 8.2.7). */
-#include "engine/engine.h"
+#include "engine/relay.h"
 
 /* To-tag: the same for a repeated request, so that a stateless answer is idempotent (RFC 3261 8.2.7). */
 static struct span to_tag(struct packet *packet, char out[16])
@@ -20,7 +20,7 @@ static struct span to_tag(struct packet *packet, char out[16])
 
 /* The packet's own source; the port is that of the Via unless the client asked for rport (RFC 3581 4). Streams:
  * the connection of the request. */
-static struct flow reply_flow(struct packet *packet)
+struct flow packet_reply_flow(struct packet *packet)
 {
 	struct flow to = packet->from;
 	if (to.connection)
@@ -47,10 +47,14 @@ void packet_reply_full(struct packet *packet, const struct reply *reply)
 		packet->decision = DECISION_DROPPED;
 		return;
 	}
-	struct flow to = reply_flow(packet);
 	packet->decision = DECISION_REPLIED;
 	packet->reply_code = reply->code;
 	engine->count[COUNT_replied]++;
+	if (packet->relay) {
+		relay_answer(packet->relay, reply->code, out);
+		return;
+	}
+	struct flow to = packet_reply_flow(packet);
 	engine_send(engine, &to, &(struct iovec){(void *)out.p, out.n}, 1);
 }
 

@@ -14,7 +14,7 @@ enum vd_code {
 	VD_NUMBER = 2,      // vd_value.number is the answer
 	VD_TEXT = 3,        // vd_value.p, .n is the answer
 	VD_BOOL = 4,        // vd_value.number is 0 or 1
-	VD_RESOLVE = 5,     // vd_value: host in p, n; port (or 0) in number; transport in extra
+	VD_RESOLVE = 5,     // a name has to be looked up first
 	VD_GONE = -1,       // the message is no longer available
 	VD_BAD_NAME = -2,   // no header name
 	VD_BAD_VALUE = -3,  // CR, LF, NUL, or of the wrong form
@@ -63,13 +63,21 @@ int vd_reply_header(vd_script *script, const char *name, uint32_t name_n, const 
 int vd_reply_body(vd_script *script, const char *body, uint32_t n, const char *type, uint32_t type_n);
 int vd_reply_send(vd_script *script, double message, uint32_t code, const char *reason, uint32_t reason_n);
 int vd_message_drop(vd_script *script, double message, const char *reason, uint32_t n);
-// Statelessly, by Route and Request-URI or by Via. VD_RESOLVE: nothing done yet, look the host up and call forward_to.
-int vd_message_forward(vd_script *script, double message, vd_value *out);
-int vd_message_forward_to(vd_script *script, double message, const char *ip, uint32_t n, uint16_t port, int transport);
-// Whether the name in `out` of VD_RESOLVE could not be resolved: the request is answered.
-int vd_message_unresolved(vd_script *script, double message);
+// Statelessly, by Route and Request-URI or by Via. VD_RESOLVE: nothing done yet, vd_wait_target comes first.
+int vd_message_forward(vd_script *script, double message);
+// After vd_wait_target: to the address found, or answered when there is none.
+int vd_message_forward_found(vd_script *script, double message);
 // 1 when the request belongs to a dialog whose first request was forwarded here.
 int vd_message_in_dialog(vd_script *script, double message);
+
+// Statefully: begin, name the targets (those of one group are tried at one time, groups from 0 upwards), start and yield.
+int vd_relay_begin(vd_script *script, double message);
+int vd_relay_target(vd_script *script, const char *uri, uint32_t n, int group);
+// `timeout` in seconds, 0: none of its own; `hook`: number that provisional responses are announced with, 0: not at all.
+int vd_relay_start(vd_script *script, double message, double timeout, int hook);
+// After the wait: how it ended (0 final, 1 timeout, 2 unreachable, 3 cancelled) in extra, and the handle of the final response in
+// number, below 0 when there is none.
+int vd_relay_result(vd_script *script, vd_value *out);
 
 // ---- values ----
 
@@ -115,6 +123,8 @@ double vd_registrar_expire(vd_script *script);
 // Each files the one wish of the running task; Lua then yields to the host. VD_REFUSED: not in a task that may wait.
 
 int vd_wait_sleep(vd_script *script, double seconds);
+// Where the request goes that vd_message_forward said VD_RESOLVE about.
+int vd_wait_target(vd_script *script, double message);
 int vd_wait_lookup(vd_script *script, int type, const char *name, uint32_t n, double timeout);
 typedef struct vd_record {
 	int type;

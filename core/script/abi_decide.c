@@ -1,7 +1,7 @@
 /* Deciding about messages, for Lua: answer, forward, drop (abi.h). */
 #include "base/put.h"
 #include "engine/forward.h"
-#include "script/script.h"
+#include "script/task.h"
 #include "sip/edit.h"
 
 /* ---- replies ---- */
@@ -107,48 +107,25 @@ static int may_forward(struct vd_script *script, double handle, struct packet **
 	return (*packet)->decision == DECISION_NONE ? VD_OK : VD_REFUSED;
 }
 
-int vd_message_forward(struct vd_script *script, double handle, vd_value *out)
+int vd_message_forward(struct vd_script *script, double handle)
 {
 	struct packet *packet;
-	struct forward_need need;
-	int rc = may_forward(script, handle, &packet);
-	if (rc || forward(packet, &need) == FORWARD_DONE)
-		return rc;
-	out->p = need.host.p;
-	out->n = need.host.n;
-	out->number = need.port;
-	out->extra = (int)need.transport;
-	return VD_RESOLVE;
-}
-
-int vd_message_forward_to(struct vd_script *script, double handle, const char *ip, uint32_t n,
-	uint16_t port, int transport)
-{
-	struct packet *packet;
-	struct addr addr;
 	int rc = may_forward(script, handle, &packet);
 	if (rc)
 		return rc;
-	if (!packet->msg.is_request)
+	return forward(packet) == FORWARD_DONE ? VD_OK : VD_RESOLVE;
+}
+
+int vd_message_forward_found(struct vd_script *script, double handle)
+{
+	struct packet *packet;
+	const struct task *task = script->running;
+	int rc = may_forward(script, handle, &packet);
+	if (rc)
+		return rc;
+	if (!task || !packet->msg.is_request)
 		return VD_MISUSE;
-	if (!addr_parse_ip(span_of(ip, n), port, &addr) || transport < TRANSPORT_NONE ||
-		transport > TRANSPORT_TLS)
-		return VD_BAD_VALUE;
-	forward_request_to(packet, (enum transport)transport, &addr);
-	return VD_OK;
-}
-
-/* RFC 3263 4.3 leaves nobody to try: the answer of RFC 3261 16.9, as for a transport error. */
-int vd_message_unresolved(struct vd_script *script, double handle)
-{
-	struct packet *packet;
-	int rc = may_forward(script, handle, &packet);
-	if (rc)
-		return rc;
-	if (packet->msg.method_id == METHOD_ACK)
-		packet_drop(packet, COUNT_acks_undeliverable);
-	else
-		packet_reply(packet, 503, span_of(NULL, 0), span_of(NULL, 0));
+	forward_request_to(packet, task->has_target ? &task->target : NULL);
 	return VD_OK;
 }
 

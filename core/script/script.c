@@ -75,6 +75,8 @@ void script_free(struct vd_script *script)
 		free(script->registrars[i]);
 	for (uint32_t i = 0; i < script->n_modules; i++)
 		free(script->modules[i]);
+	while (script->n_targets)
+		free((char *)(uintptr_t)script->targets[--script->n_targets].uri.p);
 	free(script->scratch);
 	free(script->file);
 	free(script);

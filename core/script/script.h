@@ -7,6 +7,7 @@
 
 #include "engine/engine.h"
 #include "engine/registrar.h"
+#include "engine/relay.h"
 #include "script/abi_c.h"
 #include "script/host.h"
 
@@ -67,6 +68,8 @@ struct vd_script {
 	char headers[SCRIPT_HEADERS_MAX];
 	uint32_t headers_n;
 	struct span body, body_type;
+	struct relay_target targets[RELAY_TARGETS_MAX]; /* texts owned */
+	uint32_t n_targets;
 	char *scratch; /* malloc'ed text given out last */
 
 	struct vd_script *next; /* in the host's list */

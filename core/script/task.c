@@ -102,6 +102,11 @@ static void stop_waiting(struct task *task)
 	timers_cancel(&engine->timers, &task->deadline);
 	if (task->lookup)
 		engine_lookup_cancel(engine, task->lookup);
+	if (task->wait == WAIT_RELAY && task->packet->relay)
+		relay_forget(task->packet->relay);
+	if (task->resolve)
+		resolve_cancel(task->resolve);
+	task->resolve = NULL;
 	task->lookup = 0;
 	task->wait = WAIT_NONE;
 }
@@ -114,6 +119,10 @@ static void end(struct task *task, bool failed)
 	struct packet *packet = task->packet;
 	stop_waiting(task);
 	task->packet = NULL;
+	while (task->n_finals)
+		packet_release(task->finals[--task->n_finals]);
+	free(task->finals);
+	task->finals = NULL;
 	if (task->n_records) {
 		free(task->records);
 		task->records = NULL;
@@ -269,6 +278,19 @@ void task_timer(struct vd_script *script, uint64_t timer)
 	run(task, 2, NULL);
 }
 
+void task_provisional(struct vd_script *script, struct packet *packet, int hook)
+{
+	struct task *task = start(script, TASK_PROVISIONAL, packet);
+	if (!task) {
+		packet_done(packet, true);
+		return;
+	}
+	lua_pushnumber(task->co, TASK_PROVISIONAL);
+	lua_pushnumber(task->co, packet_handle(packet));
+	lua_pushnumber(task->co, hook);
+	run(task, 3, NULL);
+}
+
 int task_load(struct vd_script *script, struct script_failure *failure)
 {
 	struct task *task = start(script, TASK_LOAD, NULL);
@@ -280,31 +302,10 @@ int task_load(struct vd_script *script, struct script_failure *failure)
 	return run(task, 1, failure) ? 0 : -1;
 }
 
-/* ---- what comes back ---- */
-
-static void resume(struct task *task)
+void task_resume(struct task *task)
 {
 	unlink_task(task);
 	run(task, 0, NULL);
-}
-
-static void slept(struct timer *timer)
-{
-	struct task *task = (struct task *)((char *)timer - offsetof(struct task, deadline));
-	resume(task);
-}
-
-static void looked_up(void *arg, enum dns_status status, const struct dns_record *records, uint32_t n)
-{
-	struct task *task = arg;
-	task->lookup = 0;
-	task->lookup_status = status;
-	free(task->records);
-	task->records = n ? must_alloc(n * sizeof *records) : NULL;
-	if (n)
-		memcpy(task->records, records, n * sizeof *records);
-	task->n_records = n;
-	resume(task);
 }
 
 void tasks_cancel(struct vd_script *script)
@@ -313,47 +314,4 @@ void tasks_cancel(struct vd_script *script)
 		struct task *task = script->waiting;
 		end(task, true);
 	}
-}
-
-/* ---- the wishes a task files before it yields (abi.h) ---- */
-
-static struct task *may_wait(struct vd_script *script)
-{
-	struct task *task = script->running;
-	return task && task->event != TASK_LOAD && !task->wait ? task : NULL;
-}
-
-int vd_wait_sleep(struct vd_script *script, double seconds)
-{
-	struct task *task = may_wait(script);
-	if (!task)
-		return VD_REFUSED;
-	if (!(seconds >= 0 && seconds <= 86400))
-		return VD_BAD_VALUE;
-	task->wait = WAIT_SLEEP;
-	task->deadline.fire = slept;
-	int64_t due_ms = (script->engine->world->now_us(script->engine->world) +
-				 (int64_t)(seconds * 1e6) + 999) / 1000;
-	timers_arm(&script->engine->timers, &task->deadline, due_ms);
-	return VD_OK;
-}
-
-int vd_wait_lookup(struct vd_script *script, int type, const char *name, uint32_t n, double timeout)
-{
-	struct task *task = may_wait(script);
-	if (!task)
-		return VD_REFUSED;
-	if (type < DNS_A || type > DNS_NAPTR || !n || n > 255 || !(timeout > 0 && timeout <= 60))
-		return VD_BAD_VALUE;
-	task->lookup = engine_lookup(script->engine, (enum dns_type)type, span_of(name, n),
-		(uint32_t)(timeout * 1000), looked_up, task);
-	if (!task->lookup)
-		return VD_LIMIT;
-	task->wait = WAIT_LOOKUP;
-	return VD_OK;
-}
-
-int vd_lookup_status(struct vd_script *script)
-{
-	return script->running ? (int)script->running->lookup_status : VD_REFUSED;
 }

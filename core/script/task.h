@@ -2,10 +2,11 @@
  * for one thing at a time and is resumed when that comes. Ending a task for any reason cancels what it waits for. */
 #pragma once
 
+#include "engine/resolve.h"
 #include "script/script.h"
 
-enum task_event { TASK_LOAD = 1, TASK_MESSAGE = 2, TASK_TIMER = 3 };
-enum task_wait { WAIT_NONE, WAIT_SLEEP, WAIT_LOOKUP };
+enum task_event { TASK_LOAD = 1, TASK_MESSAGE = 2, TASK_TIMER = 3, TASK_PROVISIONAL = 4 };
+enum task_wait { WAIT_NONE, WAIT_SLEEP, WAIT_LOOKUP, WAIT_TARGET, WAIT_RELAY };
 
 enum { TASK_LOAD_BUDGET_MS = 2000 }; /* CPU time to load a script; handlers have host_options.budget_ms */
 
@@ -21,6 +22,14 @@ struct task {
 	enum dns_status lookup_status;
 	struct dns_record *records; /* owned */
 	uint32_t n_records;
+	enum relay_end relay_end;
+	struct packet **finals;     /* responses forwards ended with, held; owned */
+	uint32_t n_finals;
+	bool has_final;             /* the last forward gave one */
+	struct resolve *resolve;
+	struct locate_target target; /* where a request goes that needed a name looked up */
+	bool has_target;
+	int hook;                   /* of provisional responses; 0: none */
 	struct task *next, **at;    /* in the script's idle or waiting list */
 };
 
@@ -29,6 +38,10 @@ void task_message(struct vd_script *script, struct packet *packet);
 void task_timer(struct vd_script *script, uint64_t timer);
 /* 0, or -1 with the failure: file, line, reason. */
 int task_load(struct vd_script *script, struct script_failure *failure);
+/* A provisional response for the hook of that number; takes over the hold on `packet`. */
+void task_provisional(struct vd_script *script, struct packet *packet, int hook);
+/* What it waited for has come. */
+void task_resume(struct task *task);
 /* Ends all waiting tasks of the script as failed. */
 void tasks_cancel(struct vd_script *script);
 void tasks_free_idle(struct vd_script *script);

@@ -347,3 +347,30 @@ int edit_received(struct msg *msg, const struct addr *source)
 	msg->via_view = VIEW_OK;
 	return 0;
 }
+
+void edit_save(const struct msg *msg, struct edit_state *state)
+{
+	state->edited = msg->edited;
+	state->n_headers = msg->n_headers;
+	state->head_n = msg->head_n;
+	state->method = msg->method;
+	state->uri = msg->uri;
+	state->start_line = msg->start_line;
+	state->body = msg->body;
+	memcpy(state->id, msg->id, msg->n_headers);
+	memcpy(state->headers, msg->headers, msg->n_headers * sizeof msg->headers[0]);
+}
+
+void edit_restore(struct msg *msg, const struct edit_state *state)
+{
+	msg->edited = state->edited;
+	msg->n_headers = state->n_headers;
+	msg->head_n = state->head_n;
+	msg->method = state->method;
+	msg->uri = state->uri;
+	msg->start_line = state->start_line;
+	msg->body = state->body;
+	memcpy(msg->id, state->id, state->n_headers);
+	memcpy(msg->headers, state->headers, state->n_headers * sizeof msg->headers[0]);
+	msg->ruri_view = msg->via_view = msg->from_view = msg->to_view = msg->cseq_view = VIEW_UNKNOWN;
+}

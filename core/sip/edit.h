@@ -34,6 +34,18 @@ int edit_pop_value(struct msg *msg, enum hdr_id id);
 int edit_uri(struct msg *msg, struct span uri);
 /* Body, with Content-Length following; `type` is the new Content-Type, empty: leave it. */
 int edit_body(struct msg *msg, struct span body, struct span type);
+/* What edits change, so that several different messages can be made of one. Texts in the arena stay. */
+struct edit_state {
+	bool edited;
+	uint16_t n_headers;
+	uint32_t head_n;
+	struct span method, uri, start_line, body;
+	uint8_t id[MSG_HEADERS_MAX];
+	struct hdr headers[MSG_HEADERS_MAX];
+};
+void edit_save(const struct msg *msg, struct edit_state *state);
+/* Of the same message, not kept (msg_keep) in between. */
+void edit_restore(struct msg *msg, const struct edit_state *state);
 /* received and rport of the top Via (RFC 3261 18.2.1, RFC 3581 4): rport without value gets both;
  * otherwise received only when sent-by is not that address. Values a peer wrote there itself are
  * replaced. */

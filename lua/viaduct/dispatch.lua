@@ -1,5 +1,6 @@
 -- Where the engine comes in: each pooled coroutine runs `worker`, which handles one event after the other.
 local abi = require "viaduct.abi"
+local forward = require "viaduct.forward"
 local leg = require "viaduct.leg"
 local loader = require "viaduct.loader"
 local message = require "viaduct.message"
@@ -9,7 +10,7 @@ local C, script, pointer = abi.C, abi.script, abi.pointer
 local yield = coroutine.yield
 local message_of, source_of, leg_of = message.of, message.source_of, leg.of
 
-local LOAD, MESSAGE, TIMER = 1, 2, 3
+local LOAD, MESSAGE, TIMER, PROVISIONAL = 1, 2, 3, 4
 local receive
 
 -- ---- loading: what a script must return ----
@@ -87,6 +88,8 @@ local function worker_for(path)
 				receive(message_of(a), leg_of(b), source_of(a))
 			elseif event == TIMER then
 				wait.fire(a)
+			elseif event == PROVISIONAL then
+				forward.provisional(b, message_of(a))
 			elseif event == LOAD then
 				load_script(path)
 			end

@@ -355,7 +355,7 @@ function Message:is_in_dialog()
 end
 
 local setmetatable = setmetatable
-local M = {}
+local M = { methods = Message }
 
 -- The message of this handle, and its source; made per handler run.
 function M.of(handle) return setmetatable({ handle }, message_mt) end

@@ -1,10 +1,10 @@
 -- Forwarding without memory (RFC 3261 16.11): requests by Route and Request-URI, responses by Via.
 local abi = require "viaduct.abi"
-local locate = require "viaduct.locate"
 local misuse = require "viaduct.blame"
 local options = require "viaduct.options"
+local wait = require "viaduct.wait"
 
-local C, script, value, string_of = abi.C, abi.script, abi.value, abi.string
+local C, script = abi.C, abi.script
 local OK, RESOLVE = C.VD_OK, C.VD_RESOLVE
 
 --- Forwards messages; errors are answered as RFC 3261 16.3 to 16.6 say.
@@ -22,28 +22,18 @@ local function check(code)
 	end
 end
 
-local function resolve_and_forward(message, host, port, transport)
-	local target = locate(host, port, transport)
-	if not target then
-		check(C.vd_message_unresolved(script, message[1]))
-		return true
-	end
-	local ip = target.address
-	check(C.vd_message_forward_to(script, message[1], ip, #ip, target.port, target.transport))
-	return true
-end
-
---- Forwards a message; waits only when a name has to be looked up.
+--- Forwards a message; waits only when a name has to be looked up (RFC 3263).
 ---@param message viaduct.Message
 ---@return true
 function StatelessProxy:receive(message) -- luacheck: no self
-	local code = C.vd_message_forward(script, message[1], value)
-	if code == OK then
-		return true
-	elseif code == RESOLVE then
-		return resolve_and_forward(message, string_of(value.p, value.n), value.number, value.extra)
+	local code = C.vd_message_forward(script, message[1])
+	if code == RESOLVE then
+		wait.target(message[1])
+		code = C.vd_message_forward_found(script, message[1])
 	end
-	check(code)
+	if code ~= OK then
+		check(code)
+	end
 	return true
 end
 

@@ -49,6 +49,15 @@ function M.lookup(kind, name, timeout)
 	return suspend("dns.resolve", C.vd_wait_lookup(script, kind, name, #name, timeout))
 end
 
+-- Where a request goes whose next hop is a name.
+function M.target(handle)
+	check_place "receive of a stateless proxy"
+	suspend("receive of a stateless proxy", C.vd_wait_target(script, handle))
+end
+
+-- For what another module has filed.
+M.check_place = check_place
+
 -- ---- timers ----
 
 local callbacks = {}

@@ -15,15 +15,14 @@ flow "a name without port is looked up by SRV, and its port taken" {
 	end,
 }
 
-flow "SRV priority decides, then weight, and a target without address is passed over" {
+flow "SRV priority decides, and a target without address is passed over" {
 	settings = OPEN,
 	run = function(net)
 		local alice, bob = net:phone("alice", ALICE), net:phone("bob", BOB)
 		net:dns("_sip._udp.example.net", "SRV", 20, 99, 5099, "last.example.net")
-		net:dns("_sip._udp.example.net", "SRV", 10, 1, 5071, "light.example.net")
 		net:dns("_sip._udp.example.net", "SRV", 10, 5, 5070, "pbx.example.net")
 		net:dns("_sip._udp.example.net", "SRV", 5, 5, 5071, "gone.example.net")
-		for _, name in ipairs { "last", "light", "pbx" } do
+		for _, name in ipairs { "last", "pbx" } do
 			net:dns(name .. ".example.net", "A", "198.51.100.8")
 		end
 		alice:request("INVITE", "sip:bob@example.net")
@@ -136,6 +135,7 @@ flow "a name that does not exist is answered 503" {
 		alice:request("INVITE", "sip:bob@nowhere.example")
 		alice:expect(503)
 		alice:request("ACK", "sip:bob@nowhere.example")
+		net:advance(0.1)
 		alice:expect_nothing()
 		net:counts { acks_undeliverable = 1, forwarded = 0 }
 	end,
@@ -161,21 +161,27 @@ flow "a name server that never answers costs 503 after its time, and the handler
 		alice:expect_nothing()
 		net:advance(0.2)
 		alice:expect(503)
-		net:counts { lookups = 1, lookups_failed = 1 }
+		net:counts { lookups = 1 }
+		net:advance(6) -- the question itself is given up later, to fill the cache
+		net:counts { lookups_failed = 1 }
 	end,
 }
 
 flow "a retransmission that waits as well goes to the same address, whatever the order of records" {
 	settings = OPEN,
 	run = function(net)
-		local alice, bob = net:phone("alice", ALICE), net:phone("bob", BOB)
+		local alice = net:phone("alice", ALICE)
+		local phones = { net:phone("bob", "udp:198.51.100.8:5070"), net:phone("carol", "udp:198.51.100.9:5070") }
 		net:dns("many.example.net", "A", "198.51.100.9")
 		net:dns("many.example.net", "A", "198.51.100.8", 0.8)
 		alice:request("INVITE", "sip:bob@many.example.net:5070")
 		net:advance(0.5)
 		alice:resend()
 		net:advance(1)
-		local first = bob:expect "INVITE"
-		bob:expect "INVITE" { text = first.text }
+		local bobs, carols = phones[1]:take_all(), phones[2]:take_all()
+		net:equal(#bobs + #carols, 2, "messages that arrived")
+		net:equal(#bobs * #carols, 0, "messages that went elsewhere")
+		local both = #bobs == 2 and bobs or carols
+		net:equal(both[1].text, both[2].text, "the retransmission")
 	end,
 }

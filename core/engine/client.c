@@ -1,0 +1,241 @@
+#include "engine/client.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/put.h"
+#include "sip/edit.h"
+
+static bool is_invite(const struct client *client)
+{
+	return client->txn.kind == TXN_INVITE_CLIENT;
+}
+
+static void step(struct client *client, enum txn_event event, struct packet *response);
+
+static struct client *client_of(struct timer *timer)
+{
+	return (struct client *)((char *)timer - offsetof(struct client, timer));
+}
+
+static void timer_fired(struct timer *timer)
+{
+	step(client_of(timer), TXN_TIMER, NULL);
+}
+
+static void tell(struct client *client, enum client_news news, struct packet *response)
+{
+	if (client->told)
+		client->told(client->user, client, news, response);
+}
+
+/* `bytes` last to the end of the turn. */
+static int send_bytes(struct client *client, const char *bytes, uint32_t n)
+{
+	struct iovec iov = {(void *)(uintptr_t)bytes, n};
+	return engine_send(client->engine, &client->to, &iov, 1);
+}
+
+/* ---- ACK and CANCEL: made of the request that was sent (RFC 3261 17.1.1.3, 9.1) ---- */
+
+/* Call-ID, From, Request-URI, top Via and Route as they were; `to` from the response or the request. Returns new. */
+static char *follow_up(struct msg *request, struct span method, struct span to, uint32_t *n)
+{
+	static const enum hdr_id kept[] = {HDR_VIA, HDR_MAX_FORWARDS, HDR_FROM, HDR_CALL_ID, HDR_ROUTE};
+	char *text = must_alloc(request->raw.n + (size_t)to.n + 256), *out = text;
+	out = put_span(out, method);
+	*out++ = ' ';
+	out = put_span(out, request->uri);
+	out = put_text(out, " SIP/2.0\r\n");
+	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+		for (int at = msg_find(request, kept[i], 0); at >= 0; at = msg_find(request, kept[i], at + 1)) {
+			out = put_span(out, span_of(request->headers[at].line, request->headers[at].line_n));
+			if (kept[i] == HDR_VIA)
+				break;
+		}
+	}
+	out = put_text(out, "To: ");
+	out = put_span(out, to);
+	out = put_text(out, "\r\nCSeq: ");
+	out = put_u32(out, msg_cseq(request)->number);
+	*out++ = ' ';
+	out = put_span(out, method);
+	out = put_text(out, "\r\nContent-Length: 0\r\n\r\n");
+	*n = (uint32_t)(out - text);
+	return text;
+}
+
+/* The request as a message again, in the engine's scratch. NULL when its bytes are gone. */
+static struct msg *sent_request(struct client *client)
+{
+	struct msg *msg = &client->engine->scratch;
+	struct msg_error error;
+	msg_fini(msg);
+	if (!client->bytes || msg_parse(msg, span_of(client->bytes, client->n), &error) || !msg_cseq(msg))
+		return NULL;
+	return msg;
+}
+
+static void send_ack(struct client *client, struct packet *response)
+{
+	struct msg *request = sent_request(client);
+	uint32_t n;
+	if (!request)
+		return;
+	char *ack = follow_up(request, SPAN("ACK"), msg_value(&response->msg, HDR_TO), &n);
+	send_bytes(client, ack, n);
+	engine_free_later(client->engine, ack);
+}
+
+static void send_cancel(struct client *client)
+{
+	struct msg *request = sent_request(client);
+	const struct via *via = request ? msg_top_via(request) : NULL;
+	uint32_t n;
+	if (!via)
+		return;
+	char *cancel = follow_up(request, SPAN("CANCEL"), msg_value(request, HDR_TO), &n);
+	struct client *canceller = client_new(
+		client->engine, cancel, n, via->branch, SPAN("CANCEL"), &client->to, NULL, NULL);
+	if (canceller)
+		client_go(canceller);
+}
+
+/* ---- stepping ---- */
+
+static void arm(struct client *client)
+{
+	int64_t due_ms = txn_due_ms(&client->txn);
+	if (due_ms == INT64_MAX)
+		timers_cancel(&client->engine->timers, &client->timer);
+	else if (!timer_is_armed(&client->timer) || client->timer.due_ms != due_ms)
+		timers_arm(&client->engine->timers, &client->timer, due_ms);
+}
+
+/* What a finished transaction may still need: the request, while an ACK may have to be made of it. */
+static void drop_bytes(struct client *client)
+{
+	uint8_t state = client->txn.state;
+	if (state != TXN_ACCEPTED && (state != TXN_COMPLETED || is_invite(client)))
+		return;
+	engine_free_later(client->engine, client->bytes);
+	client->bytes = NULL;
+}
+
+static void tell_all(struct client *client, uint32_t actions, struct packet *response)
+{
+	client->is_telling = true;
+	if (actions & TXN_PASS)
+		tell(client, CLIENT_RESPONSE, response);
+	if (actions & TXN_TIMED_OUT)
+		tell(client, CLIENT_TIMED_OUT, NULL);
+	if (actions & TXN_FAILED)
+		tell(client, CLIENT_FAILED, NULL);
+	if (actions & TXN_ENDED)
+		tell(client, CLIENT_ENDED, NULL);
+	client->is_telling = false;
+}
+
+static void step(struct client *client, enum txn_event event, struct packet *response)
+{
+	struct engine *engine = client->engine;
+	uint32_t actions = txn_step(&client->txn, event, engine_now_ms(engine), &engine->times);
+	bool failed = (actions & TXN_SEND) && send_bytes(client, client->bytes, client->n) < 0;
+	if (actions & TXN_SEND_ACK)
+		send_ack(client, response);
+	if (actions & TXN_SEND_CANCEL)
+		send_cancel(client);
+	arm(client);
+	drop_bytes(client);
+	tell_all(client, actions, response);
+	if ((actions & TXN_ENDED) || client->is_freed)
+		client_free(client);
+	else if (failed)
+		step(client, TXN_TRANSPORT_ERROR, NULL);
+}
+
+struct client *client_new(struct engine *engine, char *bytes, uint32_t n, struct span branch,
+	struct span method, const struct flow *to, client_fn told, void *user)
+{
+	if (engine->transactions.n >= TRANSACTIONS_MAX) {
+		engine_free_later(engine, bytes);
+		engine->count[COUNT_overload]++;
+		return NULL;
+	}
+	struct client *client = must_zalloc(sizeof *client);
+	const struct leg *leg = &engine->legs.leg[to->leg];
+	client->engine = engine;
+	client->is_client = true;
+	client->key = txn_key_sent(branch, method, &engine->key);
+	client->timer.fire = timer_fired;
+	client->to = *to;
+	client->told = told;
+	client->user = user;
+	client->bytes = bytes;
+	client->n = n;
+	txn_init(&client->txn, span_eq(method, SPAN("INVITE")) ? TXN_INVITE_CLIENT : TXN_CLIENT,
+		transport_is_reliable(leg->address.transport));
+	table_insert(&engine->transactions, &client->link, client->key.hash);
+	engine->count[COUNT_client_transactions]++;
+	return client;
+}
+
+void client_go(struct client *client)
+{
+	step(client, TXN_START, NULL);
+}
+
+void client_cancel(struct client *client)
+{
+	step(client, TXN_CANCEL, NULL);
+}
+
+void client_free(struct client *client)
+{
+	struct engine *engine = client->engine;
+	client->told = NULL;
+	if (client->is_telling) {
+		client->is_freed = true;
+		return;
+	}
+	timers_cancel(&engine->timers, &client->timer);
+	table_remove(&engine->transactions, &client->link);
+	engine_free_later(engine, client->bytes);
+	free(client);
+}
+
+/* ---- what comes in ---- */
+
+static struct client *find(struct engine *engine, struct txn_key key)
+{
+	struct table_link *link = table_first(&engine->transactions, key.hash);
+	while (link && !txn_key_eq(((struct client *)link)->key, key))
+		link = table_next(link);
+	return (struct client *)link;
+}
+
+bool client_take_response(struct packet *response)
+{
+	struct engine *engine = response->engine;
+	struct txn_key key;
+	if (!engine->transactions.n || !txn_key_client(&response->msg, &engine->key, &key))
+		return false;
+	struct client *client = find(engine, key);
+	if (!client)
+		return false;
+	step(client, txn_event_of(response->msg.code), response);
+	return true;
+}
+
+bool client_take_unsent(struct packet *request)
+{
+	struct engine *engine = request->engine;
+	const struct via *via = msg_top_via(&request->msg);
+	if (!engine->transactions.n || !via)
+		return false;
+	struct txn_key key = txn_key_sent(via->branch, request->msg.method, &engine->key);
+	struct client *client = find(engine, key);
+	if (client)
+		step(client, TXN_TRANSPORT_ERROR, NULL);
+	return client != NULL;
+}

@@ -1,0 +1,49 @@
+/* Client transactions (RFC 3261 17.1): a request's bytes, the machine that repeats them, and who wants to hear of the
+ * answer. INVITE and its CANCEL are two of them; the ACK to a failure is made and sent here. */
+#pragma once
+
+#include "base/table.h"
+#include "engine/engine.h"
+#include "sip/txn.h"
+
+enum client_news {
+	CLIENT_RESPONSE, /* `response` is for the user */
+	CLIENT_TIMED_OUT,
+	CLIENT_FAILED,   /* transport error */
+	CLIENT_ENDED,    /* forgotten after this call */
+};
+
+struct client;
+typedef void (*client_fn)(void *user, struct client *client, enum client_news news, struct packet *response);
+
+/* In engine->transactions by key, as servers are (engine/relay.h): both begin with link and key. */
+struct client {
+	struct table_link link;
+	struct txn_key key;
+	struct engine *engine;
+	bool is_client; /* always */
+	bool is_telling, is_freed;
+	struct timer timer;
+	struct txn txn;
+	struct flow to;
+	client_fn told; /* NULL: nobody listens */
+	void *user;
+	char *bytes;    /* of the request, owned; NULL once it can be needed no more */
+	uint32_t n;
+};
+
+/* For the request in `bytes` (taken), to be sent to `to` by client_go. `branch` of its top Via and `method` make the key. NULL
+ * when a limit stands against it; `bytes` are freed then. */
+struct client *client_new(struct engine *engine, char *bytes, uint32_t n, struct span branch,
+	struct span method, const struct flow *to, client_fn told, void *user);
+/* Sends; a failure may be told before this returns. */
+void client_go(struct client *client);
+/* INVITE: gives up; CANCEL goes out as soon as a provisional response allows (RFC 3261 9.1). */
+void client_cancel(struct client *client);
+/* Does nothing more and forgets it; nobody is told. */
+void client_free(struct client *client);
+
+/* A response that belongs to a client transaction: true, it has been dealt with. */
+bool client_take_response(struct packet *response);
+/* A request that never left its stream: true when it belonged to a client transaction. */
+bool client_take_unsent(struct packet *request);

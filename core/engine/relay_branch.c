@@ -1,0 +1,247 @@
+/* One target of a relay: its addresses are tried one after the other (RFC 3263 4.3), each by a client transaction. */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "engine/outgoing.h"
+#include "engine/relay.h"
+#include "engine/resolve.h"
+#include "engine/targets.h"
+#include "sip/edit.h"
+
+static void try_next(struct branch *branch);
+
+static struct branch *branch_of(struct timer *timer)
+{
+	return (struct branch *)((char *)timer - offsetof(struct branch, patience));
+}
+
+static void final(struct branch *branch, uint16_t code, struct packet *response)
+{
+	timers_cancel(&branch->relay->engine->timers, &branch->patience);
+	relay_branch_final(branch, code, response);
+}
+
+/* ---- patience ---- */
+
+/* Nobody answered in the time given. What is out there is cancelled; should it still say 2xx, that goes upstream. */
+static void patience_over(struct timer *timer)
+{
+	struct branch *branch = branch_of(timer);
+	if (branch->client)
+		client_cancel(branch->client);
+	if (branch->state == BRANCH_PENDING)
+		final(branch, 408, NULL);
+}
+
+static void be_patient(struct branch *branch)
+{
+	struct relay *relay = branch->relay;
+	uint32_t ms = relay->options.timeout_ms;
+	if (!ms && relay->fork.is_invite)
+		ms = RELAY_TIMER_C_MS;
+	branch->patience.fire = patience_over;
+	if (ms)
+		timers_arm(&relay->engine->timers, &branch->patience, engine_now_ms(relay->engine) + ms);
+}
+
+/* ---- answers ---- */
+
+static const struct locate_target *current_target(const struct branch *branch)
+{
+	return &branch->targets[branch->next_target - 1];
+}
+
+/* This address is no good: the next one, or the end. */
+static void fail_over(struct branch *branch, uint16_t code, const char *reason)
+{
+	struct engine *engine = branch->relay->engine;
+	const struct locate_target *target = current_target(branch);
+	targets_mark_dead(
+		engine->targets, target->transport, &target->addr, reason, 0, engine_now_ms(engine));
+	branch->last_code = code;
+	if (branch->state != BRANCH_PENDING)
+		return;
+	if (branch->next_target < branch->n_targets && !branch->relay->cancelled) {
+		engine->count[COUNT_failovers]++;
+		branch->client->told = NULL; /* it ends by itself */
+		branch->client = NULL;
+		try_next(branch);
+	} else {
+		final(branch, code, NULL);
+	}
+}
+
+static void answered(struct branch *branch, struct packet *response)
+{
+	struct relay *relay = branch->relay;
+	uint32_t code = response->msg.code;
+	const struct locate_target *target = current_target(branch);
+	if (code < 200) {
+		if (code > 100 && !relay->options.timeout_ms)
+			be_patient(branch); /* RFC 3261 16.7 (2) */
+		relay_provisional(branch, response);
+		return;
+	}
+	if (code == 503 && branch->state == BRANCH_PENDING && branch->next_target < branch->n_targets) {
+		fail_over(branch, 503, "503");
+		return;
+	}
+	targets_mark_alive(relay->engine->targets, target->transport, &target->addr);
+	final(branch, (uint16_t)code, response);
+}
+
+static void told(void *user, struct client *client, enum client_news news, struct packet *response)
+{
+	struct branch *branch = user;
+	(void)client;
+	switch (news) {
+	case CLIENT_RESPONSE:
+		answered(branch, response);
+		return;
+	case CLIENT_TIMED_OUT:
+		fail_over(branch, 408, "ETIMEDOUT");
+		return;
+	case CLIENT_FAILED:
+		fail_over(branch, 503, "ECONNREFUSED");
+		return;
+	case CLIENT_ENDED:
+		branch->client = NULL;
+		relay_client_gone(branch->relay);
+		return;
+	}
+}
+
+/* ---- sending ---- */
+
+/* The request as it goes to this target, in bytes of its own. NULL with a code when it can not be made. */
+static char *make_request(struct branch *branch, struct leg *out, uint32_t *n, struct span *via_branch,
+	uint16_t *code)
+{
+	struct packet *request = branch->relay->request;
+	struct msg *msg = &request->msg;
+	struct edit_state *saved = &request->engine->saved;
+	struct route route;
+	struct outgoing made;
+	struct iovec iov[WORLD_IOV_MAX];
+	char *bytes = NULL;
+	edit_save(msg, saved);
+	edit_uri(msg, span_of(branch->uri, branch->uri_n));
+	route_request(request, &route);
+	*code = (uint16_t)route.code;
+	if (!route.code && outgoing_edit(request, &route, out, branch->number, &made) < 0)
+		*code = 513;
+	if (!*code) {
+		bool stream = transport_is_reliable(out->address.transport);
+		uint32_t pieces = write_msg(msg, iov, WORLD_IOV_MAX, stream);
+		*n = (uint32_t)write_length(iov, pieces);
+		char *to = bytes = must_alloc(*n);
+		for (uint32_t i = 0; i < pieces; i++) {
+			memcpy(to, iov[i].iov_base, iov[i].iov_len);
+			to += iov[i].iov_len;
+		}
+		branch->vias = made.vias;
+		*via_branch = made.branch; /* in the arena of the request */
+	}
+	edit_restore(msg, saved);
+	return bytes;
+}
+
+static void try_next(struct branch *branch)
+{
+	struct relay *relay = branch->relay;
+	struct packet *request = relay->request;
+	const struct locate_target *target = &branch->targets[branch->next_target++];
+	struct leg *out = request && !addr_is_unroutable(&target->addr)
+				  ? legs_towards(relay->engine, target->transport, &target->addr,
+					    packet_leg(request))
+				  : NULL;
+	struct span via_branch;
+	uint16_t code = 503;
+	uint32_t n;
+	char *bytes = out ? make_request(branch, out, &n, &via_branch, &code) : NULL;
+	if (bytes) {
+		struct flow to = {.leg = out->index, .peer = target->addr};
+		out->used_ms = engine_now_ms(relay->engine);
+		branch->client = client_new(relay->engine, bytes, n, via_branch, request->msg.method, &to,
+			told, branch);
+		code = 503;
+	}
+	if (!branch->client) {
+		final(branch, code, NULL);
+		return;
+	}
+	request->to = branch->client->to;
+	client_go(branch->client);
+}
+
+static void located(void *arg, enum locate_result result, const struct locate_target *targets, uint32_t n)
+{
+	struct branch *branch = arg;
+	branch->resolve = NULL;
+	if (!n || !branch->relay->request) {
+		final(branch, result == LOCATE_BAD_URI ? 416 : 503, NULL);
+		return;
+	}
+	branch->targets = must_alloc(n * sizeof *targets);
+	memcpy(branch->targets, targets, n * sizeof *targets);
+	branch->n_targets = n;
+	try_next(branch);
+}
+
+/* Where it goes is decided by the first Route that is left, or by the target itself. */
+static uint32_t next_hop_of(struct branch *branch, struct route *route)
+{
+	struct packet *request = branch->relay->request;
+	struct edit_state *saved = &request->engine->saved;
+	edit_save(&request->msg, saved);
+	if (edit_uri(&request->msg, span_of(branch->uri, branch->uri_n)) < 0)
+		route->code = 400;
+	else
+		route_request(request, route);
+	edit_restore(&request->msg, saved);
+	return route->code;
+}
+
+void branch_start(struct branch *branch)
+{
+	struct packet *request = branch->relay->request;
+	struct engine *engine = branch->relay->engine;
+	struct route route;
+	struct locate_target target;
+	be_patient(branch);
+	uint32_t code = next_hop_of(branch, &route);
+	if (code) {
+		final(branch, (uint16_t)code, NULL);
+		return;
+	}
+	bool too_big = request->msg.head_n + request->msg.body.n > RESOLVE_UDP_MAX;
+	if (resolve_now(engine, &route.next_hop, too_big, &target))
+		located(branch, LOCATE_FOUND, &target, 1);
+	else
+		branch->resolve = resolve_start(engine, &route.next_hop, too_big, route.loop_part,
+			located, branch);
+}
+
+void branch_cancel(struct branch *branch)
+{
+	if (branch->client) {
+		client_cancel(branch->client);
+		return;
+	}
+	if (branch->resolve)
+		resolve_cancel(branch->resolve);
+	branch->resolve = NULL;
+	branch->state = BRANCH_DONE;
+	timers_cancel(&branch->relay->engine->timers, &branch->patience);
+}
+
+void branch_free(struct branch *branch)
+{
+	timers_cancel(&branch->relay->engine->timers, &branch->patience);
+	if (branch->client)
+		client_free(branch->client);
+	if (branch->resolve)
+		resolve_cancel(branch->resolve);
+	free(branch->targets);
+	free(branch);
+}

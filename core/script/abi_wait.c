@@ -1,0 +1,177 @@
+/* What a task can wait for, for Lua (abi.h): it files one wish, yields, and is resumed when that has come. */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "engine/forward.h"
+#include "script/task.h"
+
+/* ---- what comes back ---- */
+
+static void slept(struct timer *timer)
+{
+	struct task *task = (struct task *)((char *)timer - offsetof(struct task, deadline));
+	task_resume(task);
+}
+
+static void looked_up(void *arg, enum dns_status status, const struct dns_record *records, uint32_t n)
+{
+	struct task *task = arg;
+	task->lookup = 0;
+	task->lookup_status = status;
+	free(task->records);
+	task->records = n ? must_alloc(n * sizeof *records) : NULL;
+	if (n)
+		memcpy(task->records, records, n * sizeof *records);
+	task->n_records = n;
+	task_resume(task);
+}
+
+/* ---- wishes ---- */
+
+static struct task *may_wait(struct vd_script *script)
+{
+	struct task *task = script->running;
+	return task && task->event != TASK_LOAD && !task->wait ? task : NULL;
+}
+
+int vd_wait_sleep(struct vd_script *script, double seconds)
+{
+	struct task *task = may_wait(script);
+	if (!task)
+		return VD_REFUSED;
+	if (!(seconds >= 0 && seconds <= 86400))
+		return VD_BAD_VALUE;
+	task->wait = WAIT_SLEEP;
+	task->deadline.fire = slept;
+	int64_t due_ms = (script->engine->world->now_us(script->engine->world) +
+				 (int64_t)(seconds * 1e6) + 999) / 1000;
+	timers_arm(&script->engine->timers, &task->deadline, due_ms);
+	return VD_OK;
+}
+
+int vd_wait_lookup(struct vd_script *script, int type, const char *name, uint32_t n, double timeout)
+{
+	struct task *task = may_wait(script);
+	if (!task)
+		return VD_REFUSED;
+	if (type < DNS_A || type > DNS_NAPTR || !n || n > 255 || !(timeout > 0 && timeout <= 60))
+		return VD_BAD_VALUE;
+	task->lookup = engine_lookup(script->engine, (enum dns_type)type, span_of(name, n),
+		(uint32_t)(timeout * 1000), looked_up, task);
+	if (!task->lookup)
+		return VD_LIMIT;
+	task->wait = WAIT_LOOKUP;
+	return VD_OK;
+}
+
+static void target_found(
+	void *arg, enum locate_result result, const struct locate_target *targets, uint32_t n)
+{
+	struct task *task = arg;
+	(void)result;
+	task->resolve = NULL;
+	task->has_target = n > 0;
+	if (n)
+		task->target = targets[0];
+	task_resume(task);
+}
+
+int vd_wait_target(struct vd_script *script, double handle)
+{
+	struct task *task = may_wait(script);
+	struct packet *packet = packet_of(script->engine, handle);
+	if (!packet)
+		return VD_GONE;
+	if (!task)
+		return VD_REFUSED;
+	task->resolve = forward_resolve(packet, target_found, task);
+	if (!task->resolve)
+		return VD_MISUSE;
+	task->wait = WAIT_TARGET;
+	return VD_OK;
+}
+
+int vd_lookup_status(struct vd_script *script)
+{
+	return script->running ? (int)script->running->lookup_status : VD_REFUSED;
+}
+
+/* ---- forwarding statefully ---- */
+
+int vd_relay_begin(struct vd_script *script, double handle)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	while (script->n_targets)
+		free((char *)(uintptr_t)script->targets[--script->n_targets].uri.p);
+	if (!packet)
+		return VD_GONE;
+	if (!packet->msg.is_request || packet->msg.method_id == METHOD_ACK ||
+		packet->msg.method_id == METHOD_CANCEL)
+		return VD_MISUSE;
+	struct task *task = may_wait(script);
+	return task && task->packet == packet && packet->decision == DECISION_NONE ? VD_OK : VD_REFUSED;
+}
+
+int vd_relay_target(struct vd_script *script, const char *uri, uint32_t n, int group)
+{
+	struct uri parsed;
+	if (script->n_targets == RELAY_TARGETS_MAX)
+		return VD_LIMIT;
+	if (uri_parse(span_of(uri, n), &parsed))
+		return VD_BAD_VALUE;
+	char *copy = must_alloc(n + 1);
+	memcpy(copy, uri, n);
+	script->targets[script->n_targets++] =
+		(struct relay_target){.uri = span_of(copy, n), .group = (uint16_t)group};
+	return VD_OK;
+}
+
+static void relay_ended(void *arg, enum relay_end end, struct packet *final)
+{
+	struct task *task = arg;
+	task->relay_end = end;
+	task->has_final = final != NULL;
+	if (final) {
+		packet_hold(final);
+		task->finals = must_realloc(task->finals, (task->n_finals + 1) * sizeof *task->finals);
+		task->finals[task->n_finals++] = final;
+	}
+	task_resume(task);
+}
+
+static void relay_provisional_came(void *arg, struct packet *response)
+{
+	struct task *task = arg;
+	task_provisional(task->script, response, task->hook);
+}
+
+int vd_relay_start(struct vd_script *script, double handle, double timeout, int hook)
+{
+	struct task *task = may_wait(script);
+	struct packet *packet = packet_of(script->engine, handle);
+	if (!task || !packet || task->packet != packet)
+		return VD_REFUSED;
+	if (!(timeout >= 0 && timeout <= 86400))
+		return VD_BAD_VALUE;
+	struct relay_options options = {
+		.timeout_ms = (uint32_t)(timeout * 1000),
+		.done = relay_ended,
+		.provisional = hook ? relay_provisional_came : NULL,
+		.arg = task,
+	};
+	task->hook = hook;
+	if (relay_forward(packet, script->targets, script->n_targets, &options) < 0)
+		return VD_LIMIT;
+	task->wait = WAIT_RELAY;
+	return VD_OK;
+}
+
+int vd_relay_result(struct vd_script *script, vd_value *out)
+{
+	const struct task *task = script->running;
+	if (!task)
+		return VD_REFUSED;
+	out->extra = (int)task->relay_end;
+	out->number = task->has_final ? packet_handle(task->finals[task->n_finals - 1]) : -1;
+	return VD_NUMBER;
+}

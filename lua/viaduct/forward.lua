@@ -1,0 +1,170 @@
+-- Stateful forwarding: a call that waits for the final response (RFC 3261 16).
+local abi = require "viaduct.abi"
+local message = require "viaduct.message"
+local misuse = require "viaduct.blame"
+local options = require "viaduct.options"
+local stateless_proxy = require "viaduct.stateless_proxy"
+local wait = require "viaduct.wait"
+
+local C, script, value = abi.C, abi.script, abi.value
+local OK, LIMIT = C.VD_OK, C.VD_LIMIT
+local yield = coroutine.yield
+
+local M = {}
+
+-- ---- targets, as a list of { uri, group } ----
+
+local function uri_of(target)
+	if type(target) == "string" then
+		return target
+	elseif type(target) == "table" and type(target.uri) == "string" then
+		return target.uri -- a contact of registrar:query
+	elseif type(target) == "table" and type(target.text) == "string" then
+		return target.text -- a parsed URI
+	end
+	misuse("a target must be a URI or a contact, not a %s", type(target))
+end
+
+local function is_single(target)
+	return type(target) == "string" or type(target.uri) == "string" or type(target.text) == "string"
+end
+
+-- Contacts of equal q are tried at one time, better ones first (RFC 3261 16.6).
+local function by_q(a, b) return a.q > b.q end
+
+local function add_contacts(list, contacts, group)
+	local sorted = {}
+	for index, contact in ipairs(contacts) do
+		sorted[index] = contact
+	end
+	table.sort(sorted, by_q)
+	local q
+	for _, contact in ipairs(sorted) do
+		if q and contact.q < q then
+			group = group + 1
+		end
+		q = contact.q
+		list[#list + 1] = { contact.uri, group }
+	end
+	return group + 1
+end
+
+local function are_contacts(targets)
+	for _, target in ipairs(targets) do
+		if type(target) ~= "table" or type(target.q) ~= "number" then
+			return false
+		end
+	end
+	return #targets > 0
+end
+
+local function grouped(targets, parallel)
+	local list, group = {}, 0
+	if type(targets) ~= "string" and type(targets) ~= "table" then
+		misuse('forward takes a URI or a list: write req:forward "sip:bob@192.0.2.4"')
+	elseif is_single(targets) then
+		return { { uri_of(targets), 0 } }
+	elseif are_contacts(targets) and not parallel then
+		add_contacts(list, targets, 0)
+		return list
+	end
+	for _, target in ipairs(targets) do
+		if is_single(target) then
+			list[#list + 1] = { uri_of(target), group }
+		else
+			for _, member in ipairs(target) do
+				list[#list + 1] = { uri_of(member), group }
+			end
+		end
+		if not parallel then
+			group = group + 1
+		end
+	end
+	return list
+end
+
+-- ---- provisional responses ----
+
+local hooks, last_hook = {}, 0
+
+function M.provisional(number, response)
+	local hook = hooks[number]
+	if hook then
+		hook(response)
+	end
+end
+
+-- ---- waiting ----
+
+local ends = {
+	[1] = { "nobody answered in time", "timeout" },
+	[2] = { "no target could be reached", "unreachable" },
+	[3] = { "the caller gave up", "cancelled" },
+}
+
+local refusals = {
+	[C.VD_GONE] = "message is no longer available: its handler has ended",
+	[C.VD_MISUSE] = "only requests other than ACK and CANCEL are forwarded statefully: give the others to a stateless proxy",
+	[C.VD_REFUSED] = "this request was answered or forwarded already, or is not the one its handler runs for",
+	[C.VD_BAD_VALUE] = "'%s' is no URI or timeout",
+	[LIMIT] = "too many targets, or too many transactions are open",
+}
+
+local function check(code, subject)
+	if code ~= OK then
+		misuse(refusals[code] or "forward failed", tostring(subject))
+	end
+end
+
+local proxy
+
+local function forward_statelessly(req, target)
+	proxy = proxy or stateless_proxy {}
+	req:set_uri(target)
+	return proxy:receive(req)
+end
+
+local known = { timeout = "number", parallel = "boolean", stateless = "boolean", on_response = "function" }
+
+--- Forwards a request and waits for the final response. A 2xx and provisional responses go upstream at once; any other
+--- final response is returned, and goes upstream when the handler ends without another decision. Targets in a list are tried
+--- one after the other, those of an inner list at one time; contacts by their q.
+---@param req viaduct.Message
+---@param targets string|viaduct.Contact|table
+---@param opts table|nil `timeout` seconds for each target, `parallel` all at one time, `on_response` function(response) for provisional ones (drop it to keep it from the caller), `stateless` send to the first and remember nothing
+---@return viaduct.Message|nil final
+---@return string|nil message
+---@return string|nil code "timeout", "unreachable", "cancelled"
+function M.forward(req, targets, opts)
+	opts = options.check("forward", opts, known)
+	local list = grouped(targets, opts.parallel)
+	if #list == 0 then
+		misuse "forward needs at least one target"
+	elseif opts.stateless then
+		return forward_statelessly(req, list[1][1])
+	end
+	wait.check_place "forward"
+	check(C.vd_relay_begin(script, req[1]))
+	for _, target in ipairs(list) do
+		check(C.vd_relay_target(script, target[1], #target[1], target[2]), target[1])
+	end
+	local hook = 0
+	if opts.on_response then
+		last_hook = last_hook + 1
+		hook = last_hook
+		hooks[hook] = opts.on_response
+	end
+	check(C.vd_relay_start(script, req[1], opts.timeout or 0, hook), opts.timeout)
+	yield()
+	hooks[hook] = nil
+	C.vd_relay_result(script, value)
+	local failure = ends[value.extra]
+	if failure then
+		return nil, failure[1], failure[2]
+	end
+	return message.of(value.number)
+end
+
+message.methods.forward = M.forward
+
+return M

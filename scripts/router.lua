@@ -1,0 +1,46 @@
+-- A registrar and a stateful router: calls ring every contact of the callee at one time, by q.
+--   viaduct run -l udp:192.0.2.1:5060 -l tcp:192.0.2.1:5060 -D domains=example.com scripts/router.lua
+-- Settings: domains=a,b   the domains served here (default: every domain may register)
+--           relay=any     forward for everybody, anywhere
+--           ring=SECONDS  how long one group of contacts rings (default 60)
+local sip = require "viaduct"
+
+local domains = {}
+for domain in (sip.settings.domains or ""):gmatch "[^%s,]+" do
+	domains[#domains + 1] = domain
+end
+local relay_any = sip.settings.relay == "any"
+local ring = tonumber(sip.settings.ring or 60)
+
+local registrar = sip.registrar { domains = domains, min_expires = 30, max_expires = 300 }
+local proxy = sip.stateless_proxy {}
+
+local function refuse(req, code)
+	if req.method == "ACK" then return req:drop "ACK to nobody here" end
+	return req:reply(code)
+end
+
+local function route(req, leg, from)
+	-- What belongs to a dialog, or ends a transaction, follows its Route; so do responses to what was forgotten.
+	if not req:is_request() or req.method == "ACK" or req.method == "CANCEL" or req:is_in_dialog() then
+		return proxy:receive(req, leg, from)
+	end
+	local contacts = registrar:query(req.uri)
+	if #contacts > 0 then
+		return req:forward(contacts, { timeout = ring })
+	elseif registrar:lacks(req) then
+		return refuse(req, 404)
+	elseif relay_any or from.is_loopback or registrar:serves(req) then
+		return req:forward(req.uri)
+	end
+	return refuse(req, 403)
+end
+
+local function register(req)
+	return req:is_request() and req.method == "REGISTER" and registrar:receive(req)
+end
+
+return {
+	legs = { "udp:127.0.0.1:5060", "tcp:127.0.0.1:5060" },
+	receive = sip.receive_chain { register, route },
+}
