@@ -10,7 +10,8 @@ flow "an answer carries Via, From, To, Call-ID and CSeq of its request, and a To
 	settings = OPEN,
 	run = function(net)
 		local alice = pair(net)
-		local sent = alice:request("INVITE", "sip:bob@198.51.100.8", { max_forwards = 0, headers = { "Record-Route: <sip:p.example.com;lr>" } })
+		local sent = alice:request("INVITE", "sip:bob@198.51.100.8", { max_forwards = 0,
+			headers = { "Record-Route: <sip:p.example.com;lr>" } })
 		alice:expect(483) {
 			reason = "Too Many Hops", From = sent:header "From", ["Call-ID"] = sent:header "Call-ID", CSeq = "1 INVITE",
 			To = "~^<sip:bob@198%.51%.100%.8>;tag=%w+$", ["Content-Length"] = 0, ["Record-Route"] = false,

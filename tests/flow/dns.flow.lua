@@ -93,7 +93,8 @@ flow "a Route that is a name is looked up, and the rest of the plan holds" {
 	run = function(net)
 		local alice, bob = net:phone("alice", ALICE), net:phone("bob", BOB)
 		net:dns("p.example.net", "A", "198.51.100.8")
-		alice:request("MESSAGE", "sip:x@example.org", { route = { "<sip:192.0.2.1;lr>", "<sip:p.example.net:5070;lr>" }, max_forwards = 9 })
+		alice:request("MESSAGE", "sip:x@example.org", { route = { "<sip:192.0.2.1;lr>", "<sip:p.example.net:5070;lr>" },
+			max_forwards = 9 })
 		bob:expect "MESSAGE" { Route = { "<sip:p.example.net:5070;lr>" }, ["Max-Forwards"] = 8, uri = "sip:x@example.org",
 			["Record-Route"] = { true } }
 	end,

@@ -1,7 +1,9 @@
 -- What a script's error costs: its own message, a line in the log, and nothing else.
 local ALICE = "udp:198.51.100.7:5062"
 
-local function handler(text) return 'local sip = require "viaduct"\nreturn { receive = function(msg, leg, from)\n' .. text .. "\nend }" end
+local function handler(text)
+	return 'local sip = require "viaduct"\nreturn { receive = function(msg, leg, from)\n' .. text .. "\nend }"
+end
 
 local function ask(alice, user, method) return alice:request(method or "MESSAGE", ("sip:%s@example.com"):format(user or "x")) end
 
@@ -115,7 +117,10 @@ flow "a request left without a decision is answered 500 and counted, a response 
 }
 
 flow "errors that are no texts are explained" {
-	script_text = handler "if msg.ruri.user == 'table' then error {} elseif msg.ruri.user == 'nil' then error() else error(setmetatable({}, { __tostring = error })) end",
+	script_text = handler [[
+		local user = msg.ruri.user
+		if user == "table" then error {} elseif user == "nil" then error() end
+		error(setmetatable({}, { __tostring = error }))]],
 	run = function(net)
 		local alice = net:phone("alice", ALICE)
 		for _, user in ipairs { "table", "nil", "object" } do

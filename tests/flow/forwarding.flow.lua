@@ -114,8 +114,10 @@ flow "a response goes on byte-identically but for our Via" {
 local matrix = {
 	{ "a Via with rport gets rport and received", "198.51.100.7:5062;branch=z9hG4bKr;rport",
 		"198.51.100.7:5062;branch=z9hG4bKr;rport=5062;received=198.51.100.7" },
-	{ "a Via with the true address and no rport stays as it is", "198.51.100.7:5062;branch=z9hG4bKr", "198.51.100.7:5062;branch=z9hG4bKr" },
-	{ "a Via with another address gets received", "10.0.0.1:5062;branch=z9hG4bKr", "10.0.0.1:5062;branch=z9hG4bKr;received=198.51.100.7" },
+	{ "a Via with the true address and no rport stays as it is", "198.51.100.7:5062;branch=z9hG4bKr",
+		"198.51.100.7:5062;branch=z9hG4bKr" },
+	{ "a Via with another address gets received", "10.0.0.1:5062;branch=z9hG4bKr",
+		"10.0.0.1:5062;branch=z9hG4bKr;received=198.51.100.7" },
 	{ "a Via with a host name in capitals gets received", "PC1.Example.COM:5062;branch=z9hG4bKr",
 		"PC1.Example.COM:5062;branch=z9hG4bKr;received=198.51.100.7" },
 	{ "a Via with another port and rport gets the true one", "10.0.0.1:9;branch=z9hG4bKr;rport",

@@ -99,7 +99,8 @@ flow "noise is passed over: CRLF, NULs, bytes that are no SIP" {
 	settings = OPEN,
 	run = function(net)
 		local alice, bob = pair(net)
-		for _, noise in ipairs { "\r\n\r\n", "\0", "\0\0\0\0", "jaK", "", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", ("\255"):rep(1400), "SIP/2.0 " } do
+		for _, noise in ipairs { "\r\n\r\n", "\0", "\0\0\0\0", "jaK", "", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", ("\255"):rep(1400),
+			"SIP/2.0 " } do
 			alice:send_bytes(noise)
 		end
 		alice:expect_nothing()

@@ -38,7 +38,8 @@ flow "a second device keeps the first, and a fetch erases nothing" {
 		desk:register(AOR)
 		mobile:register(AOR) { Contact = { "<sip:mobile@198.51.100.9:5060>;expires=300", "<sip:desk@198.51.100.8:5060>;expires=300" } }
 		same(net, bound(desk), { "<sip:mobile@198.51.100.9:5060>;expires=300", "<sip:desk@198.51.100.8:5060>;expires=300" }, "fetched")
-		same(net, bound(desk), { "<sip:mobile@198.51.100.9:5060>;expires=300", "<sip:desk@198.51.100.8:5060>;expires=300" }, "fetched again")
+		same(net, bound(desk), { "<sip:mobile@198.51.100.9:5060>;expires=300", "<sip:desk@198.51.100.8:5060>;expires=300" },
+			"fetched again")
 	end,
 }
 
@@ -110,7 +111,8 @@ flow "the parameter of a contact comes before the Expires header, and more than 
 	settings = HERE,
 	run = function(net)
 		local desk = phones(net)
-		desk:register(AOR, { contact = { "<sip:a@198.51.100.8>;expires=60", "<sip:b@198.51.100.8>", "<sip:c@198.51.100.8>;expires=86400" },
+		desk:register(AOR, { contact = { "<sip:a@198.51.100.8>;expires=60", "<sip:b@198.51.100.8>",
+			"<sip:c@198.51.100.8>;expires=86400" },
 			headers = { "Expires: 90" } }) {
 			Contact = function(_, message)
 				local text = table.concat(message:rows "Contact", " ")
@@ -258,7 +260,8 @@ flow "parameters of a contact come back as they were given" {
 	settings = HERE,
 	run = function(net)
 		local desk = phones(net)
-		desk:register(AOR, { contact = [["Desk" <sip:desk@198.51.100.8;ob>;+sip.instance="<urn:uuid:1>";expires=60;Methods="INVITE,BYE";q=0.5]] }) {
+		local contact = [["Desk" <sip:desk@198.51.100.8;ob>;+sip.instance="<urn:uuid:1>";expires=60;Methods="INVITE,BYE";q=0.5]]
+		desk:register(AOR, { contact = contact }) {
 			Contact = { [[<sip:desk@198.51.100.8;ob>;+sip.instance="<urn:uuid:1>";Methods="INVITE,BYE";q=0.5;expires=60]] } }
 	end,
 }
@@ -268,7 +271,8 @@ flow "Path is kept, told in the 200, and is the way to the contact (RFC 3327)" {
 	run = function(net)
 		local desk, _, alice = phones(net)
 		local edge = net:phone("edge", "udp:198.51.100.20:5060")
-		desk:register(AOR, { headers = { "Supported: path", "Require: path", "Path: <sip:198.51.100.20;lr>,<sip:inner.example.net;lr>" } }) {
+		desk:register(AOR, { headers = { "Supported: path", "Require: path",
+			"Path: <sip:198.51.100.20;lr>,<sip:inner.example.net;lr>" } }) {
 			Path = "~^<sip:198.51.100.20;lr>, ?<sip:inner.example.net;lr>$" }
 		alice:request("INVITE", AOR)
 		edge:expect "INVITE" { uri = "sip:desk@198.51.100.8:5060", Route = { "~^<sip:198.51.100.20;lr>, ?<sip:inner.example.net;lr>$" } }

@@ -3,7 +3,9 @@ local ALICE = "udp:198.51.100.7:5062"
 local LEG, OTHER = "udp:192.0.2.1:5060", "udp:192.0.2.1:5070"
 
 local function answers(text, legs)
-	return ('local legs = %s\nreturn { legs = legs, receive = function(msg) return msg:reply(200, "%s") end }'):format(legs or "nil", text)
+	return ([[
+local legs = %s
+return { legs = legs, receive = function(msg) return msg:reply(200, "%s") end }]]):format(legs or "nil", text)
 end
 
 local function reason(alice, leg)
@@ -33,17 +35,20 @@ local broken = {
 	{ "an error while it runs", "local x\n\nx.y = 1\nreturn {}", 3, "attempt to index local 'x'" },
 	{ "an error it raises itself", "local function check()\n\terror 'no gateway'\nend\ncheck()", 2, "no gateway" },
 	{ "no handler", "local x = 1\nreturn { legs = { 'udp:192.0.2.1:5060' } }", 2, "the script has no handler" },
-	{ "a handler that is a text", "\n\nreturn { receive = 'x' }", 3, "receive must be a function(message, leg, from) or something with a receive method, not a string" },
+	{ "a handler that is a text", "\n\nreturn { receive = 'x' }", 3,
+		"receive must be a function(message, leg, from) or something with a receive method, not a string" },
 	{ "nothing returned", "local sip = require 'viaduct'\n", 1, "the script must return a table" },
 	{ "something else returned", "\nreturn 5", 2, "the script must return a table" },
 	{ "a field nobody knows", "\nreturn { recieve = print, receive = print }", 2, "the script returned an unknown field 'recieve'" },
-	{ "a leg that is none", "local legs = {\n'udp:nowhere:5060' }\nreturn { legs = legs, receive = print }", 2, "'udp:nowhere:5060' is no leg" },
+	{ "a leg that is none", "local legs = {\n'udp:nowhere:5060' }\nreturn { legs = legs, receive = print }", 2,
+		"'udp:nowhere:5060' is no leg" },
 	{ "a leg of no transport", "\nreturn { legs = { 'carrier-pigeon:192.0.2.1:5060' }, receive = print }", 2, "is no leg" },
 	{ "a leg that is a number", "\nreturn { legs = { 5060 }, receive = print }", 2, "leg 1 must be a text" },
 	{ "legs that are a text", "\nreturn { legs = 'udp:192.0.2.1:5060', receive = print }", 2, "legs must be a list" },
 	{ "a wildcard leg without advertise", "\nreturn { legs = { 'udp:0.0.0.0:5060' }, receive = print }", 2, "add ;advertise=IP" },
 	{ "no legs", "\nreturn { receive = print }", 2, "the script names no legs and -l gave none" },
-	{ "a leg that is in use", "return { receive = print, legs = { 'udp:192.0.2.1:5070',\n'udp:192.0.2.1:5090' } }", 2, "Address already in use" },
+	{ "a leg that is in use", "return { receive = print, legs = { 'udp:192.0.2.1:5070',\n'udp:192.0.2.1:5090' } }", 2,
+		"Address already in use" },
 	{ "a module that is missing", "\nlocal m = require 'missing'\nreturn m", 2, "module 'missing' not found" },
 }
 
@@ -74,7 +79,8 @@ flow "a file that is gone changes nothing" {
 		local alice = net:phone("alice", ALICE)
 		net:remove "script.lua"
 		local loaded, failure = net:reload()
-		net:is_true(not loaded and failure.text:find "cannot be read" and failure.file:find "script.lua", "it says that the file cannot be read")
+		net:is_true(not loaded and failure.text:find "cannot be read" and failure.file:find "script.lua",
+			"it says that the file cannot be read")
 		net:expect_log "script.refused"
 		net:equal(reason(alice), "one", "the running script")
 	end,
@@ -110,7 +116,9 @@ flow "a handler that waits ends in the generation it began in" {
 }
 
 flow "a handler that waits for DNS ends in its own generation too" {
-	script_text = 'local sip = require "viaduct"\nreturn { receive = function(msg) local r = sip.dns.resolve("h.example.net", "A")\nreturn msg:reply(200, r[1].address) end }',
+	script_text = [[
+		local sip = require "viaduct"
+		return { receive = function(msg) return msg:reply(200, sip.dns.resolve("h.example.net", "A")[1].address) end }]],
 	run = function(net)
 		local alice = net:phone("alice", ALICE)
 		net:dns("h.example.net", "A", "198.51.100.9", 3)
@@ -129,7 +137,10 @@ flow "timers of the old script stop, those of the new begin, and a rollback turn
 	run = function(net)
 		net:advance(10.5)
 		net:expect_log "old ticks"
-		net:is_true(net:reload 'local sip = require "viaduct"\nsip.every(10, function() sip.log "new ticks" end)\nreturn { receive = print }', "it loads")
+		net:is_true(net:reload [[
+			local sip = require "viaduct"
+			sip.every(10, function() sip.log "new ticks" end)
+			return { receive = print }]], "it loads")
 		net:advance(30)
 		net:equal(net:count_log "old ticks", 0, "ticks of the old script")
 		net:equal(net:count_log "new ticks", 3, "ticks of the new script")

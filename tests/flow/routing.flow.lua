@@ -44,7 +44,8 @@ flow "our own Routes on top go, and the next one says where" {
 		local alice = pair(net)
 		local next_hop = net:phone("next_hop", "udp:198.51.100.9:5070")
 		alice:request("MESSAGE", "sip:bob@example.net", {
-			route = { "<sip:192.0.2.1;lr>, <sip:192.0.2.1:5060;transport=tcp;lr>", "<sip:198.51.100.9:5070;lr>", "<sip:last.example.com;lr>" },
+			route = { "<sip:192.0.2.1;lr>, <sip:192.0.2.1:5060;transport=tcp;lr>", "<sip:198.51.100.9:5070;lr>",
+				"<sip:last.example.com;lr>" },
 		})
 		next_hop:expect "MESSAGE" { uri = "sip:bob@example.net", Route = { "<sip:198.51.100.9:5070;lr>", "<sip:last.example.com;lr>" } }
 	end,
@@ -104,7 +105,7 @@ flow "a strict router that puts our Record-Route into the Request-URI is underst
 }
 
 -- One call from a phone to another over two legs, both hanging up once.
-local function call_over_two_legs(net, alice, bob, target, shown)
+local function call_over_two_legs(alice, bob, target, shown)
 	local invite = alice:request("INVITE", target)
 	bob:expect "INVITE" {
 		["Record-Route"] = { "~^<sip:" .. shown.out .. ";lr;d=%x+>$", "~^<sip:" .. shown.inside .. ";lr;d=%x+>$" },
@@ -136,7 +137,7 @@ flow "from UDP to TCP and back: both legs record their route, and each BYE takes
 	settings = OPEN,
 	run = function(net)
 		local alice, bob = net:phone("alice", ALICE), net:phone("bob", "tcp:198.51.100.8:5060")
-		call_over_two_legs(net, alice, bob, "sip:bob@198.51.100.8;transport=tcp", {
+		call_over_two_legs(alice, bob, "sip:bob@198.51.100.8;transport=tcp", {
 			out = "192%.0%.2%.1:5060;transport=tcp", inside = "192%.0%.2%.1:5060",
 			via_out = "TCP 192%.0%.2%.1:5060;", via_in = "UDP 192%.0%.2%.1:5060;",
 		})
@@ -149,7 +150,7 @@ flow "from IPv4 to IPv6 and back" {
 	legs = V4_V6,
 	run = function(net)
 		local alice, bob = net:phone("alice", ALICE), net:phone("bob", "udp:[2001:db8::8]:5060")
-		call_over_two_legs(net, alice, bob, "sip:bob@[2001:db8::8]", {
+		call_over_two_legs(alice, bob, "sip:bob@[2001:db8::8]", {
 			out = "%[2001:db8::1%]:5060", inside = "192%.0%.2%.1:5060",
 			via_out = "UDP %[2001:db8::1%]:5060;", via_in = "UDP 192%.0%.2%.1:5060;",
 		})

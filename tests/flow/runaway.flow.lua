@@ -73,17 +73,25 @@ case("xpcall whose handler loops", "xpcall(function() error 'x' end, function() 
 case("xpcall in a loop", "while true do xpcall(function() while true do end end, function() while true do end end) end")
 case("a coroutine that loops", "coroutine.wrap(function() while true do end end)()")
 case("coroutines made in a loop", "while true do coroutine.wrap(function() coroutine.yield() end)() end")
-case("a coroutine resumed in a loop", "local co = coroutine.wrap(function() while true do coroutine.yield() end end) while true do co() end")
-case("pcall around a coroutine that swallows errors", "while true do local co = coroutine.create(function() while true do pcall(function() while true do end end) end end) coroutine.resume(co) end")
+case("a coroutine resumed in a loop",
+	"local co = coroutine.wrap(function() while true do coroutine.yield() end end) while true do co() end")
+case("pcall around a coroutine that swallows errors",
+	"local function loop() while true do pcall(function() while true do end end) end end\n"
+	.. "while true do coroutine.resume(coroutine.create(loop)) end")
 case("closures made in a loop", "while true do local x = {} local f = function() return x end f() end")
-case("a metatable whose index function loops", "local t = setmetatable({}, { __index = function() while true do end end }) return t.x")
-case("index functions that ask each other", "local a, b = {}, {} setmetatable(a, { __index = function(_, k) return b[k] end }) setmetatable(b, { __index = function(_, k) return a[k] end }) return a.x",
+case("a metatable whose index function loops",
+	"local t = setmetatable({}, { __index = function() while true do end end }) return t.x")
+case("index functions that ask each other",
+	"local a, b = {}, {} setmetatable(a, { __index = function(_, k) return b[k] end })\n"
+	.. "setmetatable(b, { __index = function(_, k) return a[k] end }) return a.x",
 	"")
 case("a comparator that loops", "table.sort({ 3, 2, 1 }, function() while true do end end)")
-case("a comparator that is never the same", "local t = {} for i = 1, 99999 do t[i] = i end while true do pcall(table.sort, t, function() return math.random() < 0.5 end) end")
+case("a comparator that is never the same",
+	"local t = {} for i = 1, 99999 do t[i] = i end while true do pcall(table.sort, t, function() return math.random() < 0.5 end) end")
 case("a gsub callback that loops", "('x'):gsub('x', function() while true do end end)")
 case("gsub over a long text in a loop", "local s = ('x'):rep(100000) while true do s:gsub('x', function() end) end")
-case("arithmetic by metamethods in a loop", "local n = setmetatable({}, { __add = function(a) return a end }) while true do n = n + 1 end")
+case("arithmetic by metamethods in a loop",
+	"local n = setmetatable({}, { __add = function(a) return a end }) while true do n = n + 1 end")
 case("__tostring that loops", "tostring(setmetatable({}, { __tostring = function() while true do end end }))")
 case("load in a loop", "while true do load('return 1')() end")
 case("a loop in text that was loaded", "load('while true do end')()")
@@ -98,7 +106,8 @@ case("recursion that was compiled when it was harmless", "down(1e15)", nil,
 case("a helper of a module-like table, hot before it loops", "while true do t.step() end", nil,
 	"local t = { n = 0 } function t.step() t.n = t.n + 1 end for _ = 1, 10000 do t.step() end")
 case("an iterator that was hot before it never ends", "for _ in upto(math.huge) do end", nil,
-	"local function upto(n) local i = 0 return function() i = i + 1 if i <= n then return i end end end for _ = 1, 100 do for _ in upto(1000) do end end")
+	"local function upto(n) local i = 0 return function() i = i + 1 if i <= n then return i end end end\n"
+	.. "for _ = 1, 100 do for _ in upto(1000) do end end")
 case("string.format in a loop", "while true do local _ = ('%099d'):format(5) end")
 
 -- ---- patterns and other work in C, which nothing can interrupt ----
@@ -109,12 +118,14 @@ case("nested captures over a long text", "('a'):rep(10000):gsub('.-.-.-b', '')",
 case("gmatch of many wildcards", "for _ in ('a'):rep(3000):gmatch '.-.-.-.-b' do end", "could take too long")
 case("a balanced match over open brackets", "('('):rep(60000):find '%b()%b()'", "")
 case("a back reference over a long text", "('a'):rep(20000):find '(.-)%1b'", "")
-case("a plain search that backtracks, in a loop", "local s = ('a'):rep(60000) while true do s:find(('a'):rep(30000) .. 'b', 1, true) end")
+case("a plain search that backtracks, in a loop",
+	"local s = ('a'):rep(60000) while true do s:find(('a'):rep(30000) .. 'b', 1, true) end")
 case("string.rep without end", "('x'):rep(1e15)", "not enough memory")
 case("string.rep of more than the state may have", "local s = ('x'):rep(60 * 1024 * 1024)", "not enough memory")
 case("sorting a huge table", "local t = {} for i = 1, 200000 do t[i] = 0 end table.sort(t)", "")
 case("unpack of too much", "return unpack({}, 1, 1e7)", "too many results")
-case("concat of too much", "local t = {} for i = 1, 1000 do t[i] = ('x'):rep(100000) end return table.concat(t)", "not enough memory")
+case("concat of too much", "local t = {} for i = 1, 1000 do t[i] = ('x'):rep(100000) end return table.concat(t)",
+	"not enough memory")
 
 -- ---- memory, in handlers ----
 
@@ -122,12 +133,17 @@ case("a string that doubles", "local s = 'x' while true do s = s .. s end", "not
 case("a string that grows bit by bit", "local s = ('x'):rep(1e6) while true do s = s .. 'y' end", "")
 case("a table that grows", "local t = {} while true do t[#t + 1] = {} end", "")
 case("a table with a huge hash", "local t = {} local n = 0 while true do n = n + 1 t['k' .. n] = n end", "")
-case("pcall around a memory bomb, again and again", "while true do pcall(function() local s = 'x' while true do s = s .. s end end) end", "")
+case("pcall around a memory bomb, again and again",
+	"while true do pcall(function() local s = 'x' while true do s = s .. s end end) end", "")
 case("endless recursion", "local function f() return 1 + f() end return f()", "stack overflow")
-case("an error handler that errs", "local function h() error 'again' end xpcall(function() error 'x' end, h) xpcall(error, function() xpcall(error, h) h() end) error 'seen'", "")
+case("an error handler that errs",
+	"local function h() error 'again' end xpcall(function() error 'x' end, h)\n"
+	.. "xpcall(error, function() xpcall(error, h) h() end) error 'seen'", "")
 case("__index that recurses", "local t = setmetatable({}, { __index = function(t, k) return t[k .. 'x'] end }) return t.x", "")
 case("coroutines in coroutines", "local function f() return coroutine.wrap(f)() end f()", "")
-case("a coroutine that is kept for each turn", "local kept = {} while true do local co = coroutine.create(function() coroutine.yield() end) coroutine.resume(co) kept[#kept + 1] = co end", "")
+case("a coroutine that is kept for each turn",
+	"local kept = {} while true do local co = coroutine.create(function() coroutine.yield() end)\n"
+	.. "coroutine.resume(co) kept[#kept + 1] = co end", "")
 
 -- ---- elsewhere than in handlers ----
 
@@ -150,7 +166,8 @@ flow "a script that wants too much memory while it loads is refused" {
 		local alice = net:phone("alice", ALICE)
 		for _, text in ipairs {
 			"local t = {} while true do t[#t + 1] = {} end", "local s = 'x' while true do s = s .. s end",
-			"local function f() return 1 + f() end return f()", "local big = ('x'):rep(40e6)", 'local x = "' .. ("x"):rep(20e6) .. '" return {}',
+			"local function f() return 1 + f() end return f()", "local big = ('x'):rep(40e6)",
+				'local x = "' .. ("x"):rep(20e6) .. '" return {}',
 		} do
 			local loaded, failure = net:reload(text)
 			net:is_true(not loaded and (failure.text:find "not enough memory" or failure.text:find "stack overflow"),

@@ -95,7 +95,8 @@ static void read_settings(lua_State *L, struct net *net, int from)
 	lua_pop(L, 1);
 }
 
-/* net(seed, library, { legs, settings, budget_ms, memory_mb }, trace): into that file, "-" is stdout. */
+/* net(seed, library, { legs, settings, budget_ms, memory_mb }, trace): into that file, "-" is
+ * stdout. */
 static int l_net(lua_State *L)
 {
 	luaL_checktype(L, 3, LUA_TTABLE);

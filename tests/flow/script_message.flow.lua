@@ -32,14 +32,19 @@ end
 
 -- ---- facts ----
 
-sees("facts of a request are fields", "return seen(msg.method, msg.uri, msg.call_id, msg.cseq, msg.max_forwards, #msg.body, msg:is_request(), msg:is_response())",
+sees("facts of a request are fields",
+	"return seen(msg.method, msg.uri, msg.call_id, msg.cseq, msg.max_forwards, #msg.body, msg:is_request(), msg:is_response())",
 	{ call_id = "c1", cseq = 7, max_forwards = 12 }, "INVITE|sip:bob@example.com|c1|7|12|0|true|false")
 sees("what a message lacks is nil", "return seen(msg.max_forwards, msg.code, msg.reason, msg:header 'X-No', #msg:headers 'X-No')",
 	{ max_forwards = false }, "nil|nil|nil|nil|0")
-sees("From and To are views of their own", "return seen(msg.from.uri.user, msg.from.display, msg.from.tag, msg.to.tag, msg.to.uri.host, msg.from.params.x)",
-	{ from = '"Al \\"x\\" ice" <sip:alice@A.example.COM>;tag=9;x=1', to = "sip:bob@Example.com;tag=t" }, 'alice|Al "x" ice|9|t|example.com|1')
-sees("the Request-URI is a view of its own", "local u = msg.ruri return seen(u.scheme, u.user, u.host, u.port, u.params.transport, u.params.lr, u.params.no, u)",
-	{ uri = "sip:b%6fb@[2001:DB8::1]:5070;transport=tcp;lr" }, "sip|b%6fb|[2001:db8::1]|5070|tcp|true|nil|sip:b%6fb@[2001:DB8::1]:5070;transport=tcp;lr")
+sees("From and To are views of their own",
+	"return seen(msg.from.uri.user, msg.from.display, msg.from.tag, msg.to.tag, msg.to.uri.host, msg.from.params.x)",
+	{ from = '"Al \\"x\\" ice" <sip:alice@A.example.COM>;tag=9;x=1', to = "sip:bob@Example.com;tag=t" },
+		'alice|Al "x" ice|9|t|example.com|1')
+sees("the Request-URI is a view of its own",
+	"local u = msg.ruri return seen(u.scheme, u.user, u.host, u.port, u.params.transport, u.params.lr, u.params.no, u)",
+	{ uri = "sip:b%6fb@[2001:DB8::1]:5070;transport=tcp;lr" },
+		"sip|b%6fb|[2001:db8::1]|5070|tcp|true|nil|sip:b%6fb@[2001:DB8::1]:5070;transport=tcp;lr")
 sees("the source and the leg say where it came from",
 	"return seen(msg.source.ip, from.port, from.transport, from.is_loopback, from, leg.spec, leg.address, leg.transport, leg)",
 	{}, "198.51.100.7|5062|udp|false|198.51.100.7:5062|udp:192.0.2.1:5060|192.0.2.1:5060|udp|udp:192.0.2.1:5060")
@@ -49,12 +54,14 @@ sees("list headers are cut at their commas, compact names and letter case do not
 	'<sip:a@h>;q="1,2"!"x, y" <sip:b@h>!<sip:c@h>|<sip:a@h>;q="1,2"|3')
 sees("headers nobody knows are whole, comma or not", "return seen(msg:header 'x-list', #msg:headers 'X-LIST')",
 	{ headers = { "X-List: a, b", "x-list: c" } }, "a, b|2")
-sees("contacts() gives views, and the star as it is", "local c = msg:contacts() return seen(#c, c[1].uri.user, c[1].params.q, c[2])",
+sees("contacts() gives views, and the star as it is",
+	"local c = msg:contacts() return seen(#c, c[1].uri.user, c[1].params.q, c[2])",
 	{ contact = { "<sip:a@h>;q=0.5", "*" } }, "2|a|0.5|*")
 sees("all_headers keeps order and spelling", "local h = msg:all_headers() return seen(#h, h[1][1], h[#h][1], h[#h][2])",
 	{ headers = { "x-ODD:   y" } }, "9|Via|Content-Length|0")
 sees("a URI and an address can be parsed by themselves",
-	"local u, e, c = sip.uri 'not a uri' return seen(sip.uri('tel:+1').scheme, sip.address('<sip:x@h>').uri.user, u, c, (sip.uri 'sip:a@h' == sip.uri 'sip:a@h'))",
+	[[local u, e, c = sip.uri "not a uri"
+	return seen(sip.uri("tel:+1").scheme, sip.address("<sip:x@h>").uri.user, u, c, (sip.uri "sip:a@h" == sip.uri "sip:a@h"))]],
 	{}, "tel|x|nil|syntax|true")
 
 -- ---- edits ----
@@ -64,12 +71,16 @@ sees("what was set reads back at once, under all names of the header",
 	local before = msg:header "s" .. #msg:headers "subject" .. msg:header "x"
 	msg:set_header("subject", "three") msg:remove_header "X"
 	return seen(before, #msg:headers "Subject", msg:header "Subject", msg:header "X")]], {}, "one25|1|three|nil")
-sees("set_uri changes uri and ruri at once", "msg:set_uri 'sip:carol@h:9;x=1' return seen(msg.uri, msg.ruri.user, msg.ruri.port)", {},
+sees("set_uri changes uri and ruri at once",
+	"msg:set_uri 'sip:carol@h:9;x=1' return seen(msg.uri, msg.ruri.user, msg.ruri.port)", {},
 	"sip:carol@h:9;x=1|carol|9")
-sees("set_header of From changes the view", "msg:set_header('From', '<sip:z@h>;tag=n') return seen(msg.from.uri.user, msg.from.tag)", {}, "z|n")
+sees("set_header of From changes the view",
+	"msg:set_header('From', '<sip:z@h>;tag=n') return seen(msg.from.uri.user, msg.from.tag)", {}, "z|n")
 sees("text() is the message as it would leave now", [[msg:set_uri "sip:z@h" msg:set_body("hello", "text/plain")
-	return seen(msg:text():match "^%S+ %S+", msg:text():match "\r\n\r\n(.*)$", msg:text():match "Content%-Length: (%d+)")]], {}, "INVITE sip:z@h|hello|5")
-sees("a body that was set reads back", "msg:set_body('a\\0b\\r\\nc', 'application/x') return seen(#msg.body, msg:header 'Content-Type', msg:header 'Content-Length')",
+	return seen(msg:text():match "^%S+ %S+", msg:text():match "\r\n\r\n(.*)$", msg:text():match "Content%-Length: (%d+)")]], {},
+		"INVITE sip:z@h|hello|5")
+sees("a body that was set reads back",
+	"msg:set_body('a\\0b\\r\\nc', 'application/x') return seen(#msg.body, msg:header 'Content-Type', msg:header 'Content-Length')",
 	{}, "6|application/x|6")
 
 flow "edits go out with the forwarded request, each in its place, and Content-Length follows the body" {
@@ -86,7 +97,8 @@ flow "edits go out with the forwarded request, each in its place, and Content-Le
 	return proxy:receive(msg, leg, from)]],
 	run = function(net)
 		local alice, bob = net:phone("alice", ALICE), net:phone("bob", BOB)
-		alice:request("MESSAGE", "sip:bob@203.0.113.1", { headers = { "Subject: old", "X-Gone: 1", "X-Gone: 2" }, body = "x", type = "text/html" })
+		alice:request("MESSAGE", "sip:bob@203.0.113.1", { headers = { "Subject: old", "X-Gone: 1", "X-Gone: 2" }, body = "x",
+			type = "text/html" })
 		bob:expect "MESSAGE" { uri = "sip:carol@198.51.100.8:5060", Subject = { "new" }, ["X-Added"] = { "yes" }, ["X-Gone"] = {},
 			body = "hello world", ["Content-Length"] = { 11 }, ["Content-Type"] = { "text/plain" } }
 		bob:reply(200)
@@ -98,11 +110,13 @@ flow "edits go out with the forwarded request, each in its place, and Content-Le
 
 flow "a reply has the reason, headers and body that were given" {
 	script_text = handler [[
-	return msg:reply(302, "Over There", { Contact = { "<sip:a@h>;q=1", "<sip:b@h>" }, ["Content-Type"] = "text/plain", ["X-N"] = 5 }, "moved")]],
+	return msg:reply(302, "Over There", { Contact = { "<sip:a@h>;q=1", "<sip:b@h>" }, ["Content-Type"] = "text/plain",
+		["X-N"] = 5 }, "moved")]],
 	run = function(net)
 		local alice = net:phone("alice", ALICE)
 		alice:request("INVITE", "sip:bob@example.com")
-		alice:expect(302) { reason = "Over There", Contact = { "<sip:a@h>;q=1", "<sip:b@h>" }, body = "moved", ["Content-Type"] = "text/plain",
+		alice:expect(302) { reason = "Over There", Contact = { "<sip:a@h>;q=1", "<sip:b@h>" }, body = "moved",
+			["Content-Type"] = "text/plain",
 			["X-N"] = 5, ["Content-Length"] = 5 }
 	end,
 }
@@ -162,7 +176,8 @@ raises("writing a field", "msg.uri = 'sip:x@h'", "field 'uri' of a message is re
 raises("an unknown name of the module", "return sip.no_such_thing", "viaduct has no 'no_such_thing'")
 raises("changing the module", "sip.sleep = nil", "the viaduct module cannot be changed")
 raises("a second reply", "msg:reply(404) msg:reply(405)", "this request already has its answer or was forwarded", { answer = 404 })
-raises("forwarding what was answered", "msg:reply(404) proxy:receive(msg, leg, from)", "answered or forwarded already", { answer = 404 })
+raises("forwarding what was answered", "msg:reply(404) proxy:receive(msg, leg, from)", "answered or forwarded already",
+	{ answer = 404 })
 raises("dropping what was answered", "msg:reply(404) msg:drop()", "answered or forwarded already", { answer = 404 })
 raises("an answer to an ACK", "msg:reply(200)", "an ACK is never answered", { method = "ACK", answer = false })
 raises("a reply without a code", "msg:reply 'x'", "reply takes a status code first")
@@ -192,10 +207,12 @@ local function receive(msg, leg, from)
 	if not old then return msg:reply(200) end
 	local uses = {
 		function() return old.msg.uri end, function() return old.msg:header "Via" end, function() return old.msg:headers "Via" end,
-		function() return old.msg:set_header("X", "y") end, function() return old.msg:reply(200) end, function() return old.msg:drop() end,
+		function() return old.msg:set_header("X", "y") end, function() return old.msg:reply(200) end,
+			function() return old.msg:drop() end,
 		function() return old.from.ip end, function() return old.msg:text() end, function() return old.msg:is_in_dialog() end,
 		function() return old.msg.from end, function() return old.msg:all_headers() end, function() return old.msg:is_decided() end,
-		function() return old.msg:contacts() end, function() return old.msg:set_uri "sip:x@h" end, function() return old.msg:set_body "x" end,
+		function() return old.msg:contacts() end, function() return old.msg:set_uri "sip:x@h" end,
+			function() return old.msg:set_body "x" end,
 	}
 	local raised = 0
 	for _, use in ipairs(uses) do

@@ -36,7 +36,8 @@ for _, case in ipairs {
 	{ "stopping the collector", "collectgarbage 'stop'", "collectgarbage takes 'collect' or 'count' here" },
 	{ "loading bytecode", "assert(load('\\27LJ'))", "" },
 	{ "an unknown option", "require('viaduct').registrar { domian = 'x' }", "registrar has no option 'domian'" },
-	{ "an option of the wrong type", "require('viaduct').registrar { min_expires = 'x' }", "option 'min_expires' of registrar must be a number, not a string" },
+	{ "an option of the wrong type", "require('viaduct').registrar { min_expires = 'x' }",
+		"option 'min_expires' of registrar must be a number, not a string" },
 	{ "settings that are changed", "require('viaduct').settings.x = 1", "settings are given on the command line" },
 	{ "an empty chain", "require('viaduct').receive_chain {}", "receive_chain needs at least one element" },
 	{ "a chain of what handles nothing", "require('viaduct').receive_chain { 5 }", "element 1 of receive_chain must be a function" },
@@ -76,7 +77,8 @@ flow "a script may require modules beside it, in folders too, each loaded once" 
 	script_text = [[
 		local a, again, b = require "greeting", require "greeting", require "greeting"
 		return { receive = function(msg) return msg:reply(200, a.text(), { ["X-Same"] = tostring(a == again and a == b) }) end }]],
-	modules = { greeting = 'local words = require "words"\nreturn { text = function() return words[1] end }', words = 'return { "Hello" }' },
+	modules = { greeting = 'local words = require "words"\nreturn { text = function() return words[1] end }',
+		words = 'return { "Hello" }' },
 	run = function(net)
 		ask(net):expect(200) { reason = "Hello", ["X-Same"] = "true" }
 		net:equal(#net:watched(), 3, "files whose change reloads")
@@ -108,7 +110,9 @@ flow "a module has no globals either" {
 }
 
 flow "settings of the command line are there as texts, others are nil" {
-	script_text = handler "return msg:reply(200, nil, { ['X-Seen'] = sip.settings.gateway .. tostring(sip.settings.other) .. type(sip.settings.limit) })",
+	script_text = handler [[
+		local set = sip.settings
+		return msg:reply(200, nil, { ["X-Seen"] = set.gateway .. tostring(set.other) .. type(set.limit) })]],
 	settings = { gateway = "198.51.100.1", limit = "5" },
 	run = function(net) ask(net):expect(200) { ["X-Seen"] = "198.51.100.1nilstring" } end,
 }
@@ -164,7 +168,8 @@ flow "methods and filter say which messages a chain is for; responses count by t
 		local proxy = sip.stateless_proxy {}
 		local function mark(text) return function(msg) msg:set_header("X-Chain", text) return false end end
 		local invites = sip.receive_chain { mark "invite", proxy, methods = { "INVITE" } }
-		local friends = sip.receive_chain { mark "friend", proxy, filter = function(msg, leg, from) return from.port == 5062 and leg.port == 5060 end }
+		local friends = sip.receive_chain { mark "friend", proxy, filter = function(msg, leg,
+			from) return from.port == 5062 and leg.port == 5060 end }
 		return { receive = sip.receive_chain { invites, friends, function(msg) return msg:is_request() and msg:reply(403) end } }]],
 	run = function(net)
 		local alice, bob = net:phone("alice", ALICE), net:phone("bob", BOB)

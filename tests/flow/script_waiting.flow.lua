@@ -45,7 +45,8 @@ flow "a message is whole after a wait, edits included" {
 		local body = msg.body
 		for i = 1, 3 do sip.sleep(1) msg:add_header("X-Turn", i) end
 		assert(msg.body == body)
-		return msg:reply(200, msg:header "Subject", { ["X-Turns"] = #msg:headers "X-Turn", ["X-Call"] = msg.call_id, ["X-From"] = from.ip })]],
+		return msg:reply(200, msg:header "Subject", { ["X-Turns"] = #msg:headers "X-Turn", ["X-Call"] = msg.call_id,
+			["X-From"] = from.ip })]],
 	run = function(net)
 		local alice = net:phone("alice", ALICE)
 		for i = 1, 20 do
@@ -61,7 +62,8 @@ flow "a message is whole after a wait, edits included" {
 flow "a handler may wait inside pcall and xpcall" {
 	script_text = handler [[
 		local ok, value = pcall(function() sip.sleep(1) return "first" end)
-		local ok2, value2 = xpcall(function() sip.sleep(1) error "second" end, function(e) return "caught " .. tostring(e):match "%w+$" end)
+		local ok2, value2 = xpcall(function() sip.sleep(1) error "second" end,
+			function(e) return "caught " .. tostring(e):match "%w+$" end)
 		return msg:reply(200, nil, { ["X-Seen"] = tostring(ok) .. value .. tostring(ok2) .. value2 })]],
 	run = function(net)
 		local alice = net:phone("alice", ALICE)
@@ -75,7 +77,8 @@ flow "clocks of a script are those of the world" {
 	script_text = handler [[
 		local before, clock, wall = sip.now(), os.clock(), sip.time()
 		sip.sleep(90)
-		return msg:reply(200, nil, { ["X-Seen"] = ("%.0f %.0f %.0f %d %s"):format(sip.now() - before, os.clock() - clock, sip.time() - wall,
+		return msg:reply(200, nil, { ["X-Seen"] = ("%.0f %.0f %.0f %d %s"):format(sip.now() - before, os.clock() - clock,
+			sip.time() - wall,
 			os.time(), os.date("!%Y-%m-%d", os.time())) })]],
 	run = function(net)
 		local alice = net:phone("alice", ALICE)
@@ -257,6 +260,7 @@ flow "nothing can be waited for while the script loads" {
 	script_text = handler "return msg:reply(200)",
 	run = function(net)
 		net:refuses(script "sip.sleep(1)\nreturn { receive = print }", 2, "nothing can be waited for while the script loads")
-		net:refuses(script "\nsip.dns.resolve('x.example.net', 'A')\nreturn { receive = print }", 3, "nothing can be waited for while the script loads")
+		net:refuses(script "\nsip.dns.resolve('x.example.net', 'A')\nreturn { receive = print }", 3,
+			"nothing can be waited for while the script loads")
 	end,
 }
