@@ -70,14 +70,18 @@ end
 
 -- ---- files ----
 
+-- nil for what is no file, or none that anybody wrote by hand.
 local function read_file(path)
 	local file = io.open(path, "rb")
 	if not file then
 		return nil
 	end
-	local text = file:read(SOURCE_MAX)
+	local size, text = file:seek "end", nil
+	if size and size <= SOURCE_MAX and file:seek "set" then
+		text = size == 0 and "" or file:read(size)
+	end
 	file:close()
-	return text or ""
+	return text
 end
 
 local function folder_of(path) return path:match "^(.*)/[^/]*$" or "." end

@@ -161,10 +161,16 @@ describe("the loader", function()
 		assert.matches("broken%.lua:3: ", why)
 	end)
 
-	it("tells of a file that cannot be read", function()
+	it("takes an empty file", function()
+		assert.is_function(load_script "")
+	end)
+
+	it("tells of a file that cannot be read, or is a folder", function()
 		local chunk, reason = loader.script(folder .. "/none.lua")
 		assert.is_nil(chunk)
 		assert.matches("none%.lua: cannot be read", reason)
+		strings.__index, strings.__metatable = string_index, nil
+		assert.equal(folder .. ": cannot be read", select(2, loader.script(folder)))
 	end)
 
 	it("reads on after a first line for the shell, with the same line numbers", function()
