@@ -53,9 +53,11 @@ static void call_with_message(struct vd_script *script, double gone)
 	CALL(vd_reply_begin, VD_GONE, script, gone);
 	CALL(vd_reply_send, VD_GONE, script, gone, 200, "OK", 2);
 	CALL(vd_message_drop, VD_GONE, script, gone, "gone", 4);
-	CALL(vd_message_forward, VD_GONE, script, gone, &out);
-	CALL(vd_message_forward_to, VD_GONE, script, gone, "192.0.2.9", 9, 5060, TRANSPORT_UDP);
-	CALL(vd_message_unresolved, VD_GONE, script, gone);
+	CALL(vd_message_forward, VD_GONE, script, gone);
+	CALL(vd_message_forward_found, VD_GONE, script, gone);
+	CALL(vd_wait_target, VD_GONE, script, gone);
+	CALL(vd_relay_begin, VD_GONE, script, gone);
+	CALL(vd_relay_start, VD_REFUSED, script, gone, 0, 0);
 	CALL(vd_message_in_dialog, VD_GONE, script, gone);
 	CALL(vd_registrar_receive, VD_GONE, script, 0, gone);
 	CALL(vd_registrar_route, VD_GONE, script, gone);
@@ -90,6 +92,8 @@ static void call_without_message(struct vd_script *script)
 	CALL(vd_registrar_expire, 0, script);
 	CALL(vd_wait_sleep, VD_REFUSED, script, 1);
 	CALL(vd_wait_lookup, VD_REFUSED, script, DNS_A, "a", 1, 1);
+	CALL(vd_relay_target, VD_BAD_VALUE, script, "sip:", 4, 0);
+	CALL(vd_relay_result, VD_REFUSED, script, &value);
 	CALL(vd_lookup_status, VD_REFUSED, script);
 	CALL(vd_lookup_record, VD_ABSENT, script, 0, &record);
 	CALL(vd_timer_start, VD_BAD_VALUE, script, 0.0 / 0.0, 0);
@@ -210,10 +214,10 @@ static void look_at_live_message(struct bench *bench)
 	assert_int_equal(vd_registrar_receive(script, 99, bench->handle), VD_MISUSE);
 	assert_int_equal(vd_registrar_serves(script, -1, bench->handle), VD_MISUSE);
 	assert_int_equal(vd_registrar_lacks(script, 1 << 30, bench->handle), VD_MISUSE);
-	assert_int_equal(
-		vd_message_forward_to(script, bench->handle, "nowhere", 7, 1, 1), VD_BAD_VALUE);
-	assert_int_equal(
-		vd_message_forward_to(script, bench->handle, "192.0.2.9", 9, 1, 99), VD_BAD_VALUE);
+	assert_int_equal(vd_message_forward_found(script, bench->handle), VD_MISUSE);
+	assert_int_equal(vd_wait_target(script, bench->handle), VD_REFUSED);
+	assert_int_equal(vd_relay_begin(script, bench->handle), VD_REFUSED);
+	assert_int_equal(vd_relay_start(script, bench->handle, 0, 0), VD_REFUSED);
 	assert_int_equal(vd_message_next_value(script, bench->handle, &out), VD_MISUSE);
 	assert_int_equal(vd_reply_send(script, bench->handle, 99, "", 0), VD_BAD_VALUE);
 	assert_int_equal(vd_reply_send(script, bench->handle, 200, "a\nb", 3), VD_BAD_VALUE);

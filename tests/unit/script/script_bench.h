@@ -31,11 +31,11 @@ struct bench {
 	void (*look)(struct bench *bench); /* while the packet lives; may be NULL */
 };
 
-static inline void ignore_line(void *self, enum log_level level, const char *line, size_t n)
+static inline void show_error(void *self, enum log_level level, const char *line, size_t n)
 {
-	(void)self, (void)n;
+	(void)self;
 	if (level == LOG_ERROR)
-		print_error("%s", line);
+		print_error("%.*s\n", (int)n, line);
 }
 
 static inline void bench_heard(void *self, const struct sim_arrival *arrival)
@@ -77,7 +77,7 @@ static inline void bench_answers(struct bench *bench, sim_arrival_fn answer)
 static inline void bench_open(struct bench *bench, const char *file)
 {
 	*bench = (struct bench){.sim = sim_new(1, frame_next)};
-	bench->log = (struct log){.level = LOG_ERROR, .sink = ignore_line};
+	bench->log = (struct log){.level = LOG_ERROR, .sink = show_error};
 	bench->legs[0] = SPAN("udp:192.0.2.1:5060");
 	bench->options = (struct host_options){.library = "lua", .legs = bench->legs, .n_legs = 1};
 	bench->engine = engine_new(sim_world(bench->sim), &bench->log);
