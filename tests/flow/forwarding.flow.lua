@@ -237,3 +237,26 @@ flow "another CSeq number, another Request-URI or another client branch gives an
 		net:equal(branch("sip:bob@198.51.100.8", { headers = { 'Proxy-Authorization: Digest nonce="1"' } }), first, "with credentials")
 	end,
 }
+
+flow "over a network that loses, doubles and reorders, each request that arrives is forwarded once for each time it came" {
+	settings = OPEN,
+	run = function(net)
+		local alice, bob = pair(net)
+		net:link { loss = 0.3, duplicate = 0.1, reorder = 0.2, reorder_by = 0.02, jitter = 0.004 }
+		for i = 1, 200 do
+			alice:request("OPTIONS", "sip:bob@198.51.100.8", { call_id = "c" .. i, branch = "z9hG4bKl" .. i })
+		end
+		net:advance(1)
+		local came = bob:take_all()
+		for _, request in ipairs(came) do
+			bob:reply(200, { request = request })
+		end
+		net:advance(1)
+		local counters = net:counters()
+		net:equal(counters.responses + counters.requests, counters.forwarded, "messages forwarded")
+		net:is_true(#came > 80 and #came < 180, #came .. " requests arrived")
+		local answers = alice:take_all()
+		net:is_true(#answers > 30 and #answers < #came * 1.2, #answers .. " answers arrived")
+		net:link {}
+	end,
+}

@@ -39,7 +39,7 @@ local function case(name, text, expected, setup)
 	flow(name .. " costs one message") {
 		script_text = script(text, setup),
 		memory_mb = MEMORY_MB,
-		budget_ms = (expected or "") == "" and 20 or 1000, -- what ends by itself may take its time under a sanitizer
+		budget_ms = (expected or "") == "" and 10 or 1000, -- what ends by itself may take its time under a sanitizer
 		run = function(net)
 			local alice = net:phone("alice", ALICE)
 			local cpu, memory = core.cpu(), kept(net, alice)
