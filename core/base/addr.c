@@ -22,38 +22,35 @@ static inline unsigned digit_of(char c)
 	return (unsigned char)c - (unsigned)'0';
 }
 
-/* One to three digits below 256. Behind them, or NULL. */
-static inline const char *byte_skip(const char *p, uint8_t *byte)
-{
-	unsigned value = digit_of(p[0]), digit;
-	if (value > 9)
-		return NULL;
-	p++;
-	if ((digit = digit_of(p[0])) <= 9) {
-		value = value * 10 + digit;
-		p++;
-		if ((digit = digit_of(p[0])) <= 9) {
-			value = value * 10 + digit;
-			p++;
-		}
-	}
-	*byte = (uint8_t)value;
-	return value < 256 ? p : NULL;
-}
-
 /* RFC 3261 25.1: IPv4address = 1*3DIGIT "." ... so leading zeros are decimal. */
-const char *addr_ipv4_skip(const char *p, const char *end, uint8_t out[4])
+const char *addr_ipv4_skip(const char *begin, const char *end, uint8_t out[4])
 {
-	const char *begin = p;
+	const char *p = begin;
 	char text[IPV4_TEXT_MAX + 1] = {0}; /* the NUL ends what the end of the text would */
 	if (end - p < IPV4_TEXT_MAX) {
 		memcpy(text, p, (size_t)(end - p));
 		p = text;
 	}
-	const char *at = byte_skip(p, &out[0]);
-	for (int i = 1; i < 4 && at; i++)
-		at = *at == '.' ? byte_skip(at + 1, &out[i]) : NULL;
-	return at ? begin + (at - p) : NULL;
+	const char *first = p;
+	for (int i = 0;; i++) {
+		unsigned value = digit_of(*p++), digit;
+		if (value > 9)
+			return NULL;
+		if ((digit = digit_of(*p)) <= 9) {
+			value = value * 10 + digit;
+			if ((digit = digit_of(*++p)) <= 9) {
+				value = value * 10 + digit;
+				p++;
+			}
+		}
+		if (value > 255)
+			return NULL;
+		out[i] = (uint8_t)value;
+		if (i == 3)
+			return begin + (p - first);
+		if (*p++ != '.')
+			return NULL;
+	}
 }
 
 static bool parse_ipv4(struct span s, uint8_t out[4])

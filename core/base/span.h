@@ -109,6 +109,8 @@ static inline bool span_starts(struct span s, struct span prefix)
 /* Without SP, HTAB, CR and LF at both ends. */
 static inline struct span span_trim(struct span s)
 {
+	if (s.n && (unsigned char)s.p[0] > ' ' && (unsigned char)s.p[s.n - 1] > ' ')
+		return s;
 	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t' || s.p[0] == '\r' || s.p[0] == '\n'))
 		s.p++, s.n--;
 	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t' || s.p[s.n - 1] == '\r' ||

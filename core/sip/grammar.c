@@ -57,19 +57,33 @@ bool span_is(struct span s, unsigned class)
 	return s.n > 0 && class_skip(s.p, s.p + s.n, class) == s.p + s.n;
 }
 
+/* The first '"' or backslash at `p`, or NULL. */
+static inline const char *quote_find(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	for (; end - p >= 16; p += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)p);
+		__m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+		__m128i escape = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+		int found = _mm_movemask_epi8(_mm_or_si128(quote, escape));
+		if (found)
+			return p + __builtin_ctz((unsigned)found);
+	}
+#endif
+	while (p < end && *p != '"' && *p != '\\')
+		p++;
+	return p < end ? p : NULL;
+}
+
 uint32_t quoted_length(struct span s)
 {
-	const char *p = s.p + 1, *end = span_end(s), *quote = NULL;
-	while (p < end) {
-		if (!quote || quote < p)
-			quote = memchr(p, '"', (size_t)(end - p));
-		if (!quote)
-			return 0;
-		const char *escape = memchr(p, '\\', (size_t)(quote - p));
-		if (!escape)
-			return (uint32_t)(quote + 1 - s.p);
-		p = escape + 1;
-		if (*p == '\r' || *p == '\n') /* quoted-pair has all of ASCII but these */
+	const char *p = s.p + 1, *end = span_end(s);
+	while ((p = quote_find(p, end))) {
+		if (*p == '"')
+			return (uint32_t)(p + 1 - s.p);
+		p++;
+		if (p == end || *p == '\r' ||
+			*p == '\n') /* quoted-pair has all of ASCII but these */
 			return 0;
 		p++;
 	}

@@ -115,11 +115,26 @@ static inline uint32_t host_length(struct span s)
 	const char *behind = s.n ? host_skip(s.p, span_end(s)) : NULL;
 	return behind ? (uint32_t)(behind - s.p) : 0;
 }
+/* Four bytes as they stand in memory, at once. */
+static inline bool four_are_digits(uint32_t text)
+{
+	return (text & 0xf0f0f0f0) == 0x30303030 &&
+	       ((text + 0x06060606) & 0xf0f0f0f0) == 0x30303030;
+}
+static inline unsigned four_digits(uint32_t text)
+{
+	const unsigned char *p = (const unsigned char *)&text;
+	return p[0] * 1000u + p[1] * 100u + p[2] * 10u + p[3] - '0' * 1111u;
+}
 /* Behind the digits at `p`, NULL when there are none or they say anything but 1 to 65535: port 0
  * can be neither sent to nor told from "none given". */
 static inline const char *port_skip(const char *p, const char *end, uint16_t *port)
 {
 	unsigned value = 0, digit;
+	if (end - p >= 4 && four_are_digits(load_u32(p))) {
+		value = four_digits(load_u32(p));
+		p += 4;
+	}
 	for (; p < end && (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++) {
 		value = value * 10 + digit;
 		if (value > UINT16_MAX)

@@ -190,7 +190,7 @@ static const char *index_start_line(
 	bool ends = line_next(controls, at, NO_FOLDS, &line);
 	struct span text = span_between(at, line.end);
 	msg->start_line = span_between(at, line.next);
-	if (text.n >= 4 && span_ieq(span_of(at, 4), SPAN("SIP/")))
+	if (text.n >= 4 && at[3] == '/' && span_ieq(span_of(at, 4), SPAN("SIP/")))
 		parse_status_line(msg, text, error);
 	else
 		parse_request_line(msg, text, line.odd, error);
@@ -293,7 +293,9 @@ static __attribute__((noinline)) const char *index_headers(
 			msg->blank = span_of(at, blank);
 			return at + blank;
 		}
-		if (n == MSG_HEADERS_MAX && at < limit) {
+		if (n == MSG_HEADERS_MAX) {
+			if (at == limit)
+				break;
 			refuse(error, 400, "Too Many Headers");
 			return NULL;
 		}

@@ -161,11 +161,33 @@ static inline struct msg_values msg_values(struct msg *msg, enum hdr_id id)
 }
 bool msg_values_next(struct msg_values *values, struct span *value);
 
+/* Make the views below, unless they are known not to be there. */
+const struct uri *msg_view_ruri(struct msg *msg);
+const struct via *msg_view_via(struct msg *msg);
+const struct nameaddr *msg_view_from(struct msg *msg);
+const struct nameaddr *msg_view_to(struct msg *msg);
+const struct cseq *msg_view_cseq(struct msg *msg);
+
 /* Views: NULL when absent or malformed. Valid until the header is edited or msg_keep. */
-const struct uri *msg_ruri(struct msg *msg);
-const struct via *msg_top_via(struct msg *msg);
-const struct nameaddr *msg_from(struct msg *msg);
-const struct nameaddr *msg_to(struct msg *msg);
-const struct cseq *msg_cseq(struct msg *msg);
+static inline const struct uri *msg_ruri(struct msg *msg)
+{
+	return msg->ruri_view == VIEW_OK ? &msg->ruri : msg_view_ruri(msg);
+}
+static inline const struct via *msg_top_via(struct msg *msg)
+{
+	return msg->via_view == VIEW_OK ? &msg->via : msg_view_via(msg);
+}
+static inline const struct nameaddr *msg_from(struct msg *msg)
+{
+	return msg->from_view == VIEW_OK ? &msg->from : msg_view_from(msg);
+}
+static inline const struct nameaddr *msg_to(struct msg *msg)
+{
+	return msg->to_view == VIEW_OK ? &msg->to : msg_view_to(msg);
+}
+static inline const struct cseq *msg_cseq(struct msg *msg)
+{
+	return msg->cseq_view == VIEW_OK ? &msg->cseq : msg_view_cseq(msg);
+}
 /* Max-Forwards; -1 absent, -2 not a number of 0..255 ... 2^31. */
 int64_t msg_max_forwards(struct msg *msg);

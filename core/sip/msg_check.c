@@ -16,15 +16,15 @@ static const char *check_vias(struct msg *msg, int i, uint32_t *count)
 {
 	struct span rest = msg_unfolded(msg, i), value;
 	struct via via;
-	bool is_list = span_find(rest, ',') != NULL;
 	if (*count == 0) {
+		const struct via *top = msg_top_via(msg);
 		*count = 1;
-		if (!msg_top_via(msg))
+		if (!top)
 			return "Bad Via";
-		if (!is_list)
+		if (top->text.n == rest.n)
 			return NULL;
 		list_next(&rest, &value);
-	} else if (!is_list) {
+	} else if (!span_find(rest, ',')) {
 		++*count;
 		return *count > VIA_COUNT_MAX || via_parse(rest, &via) < 0 ? "Bad Via" : NULL;
 	}
@@ -56,12 +56,13 @@ static const char *check_contact(struct span rest)
 /* Only the topmost Route says where we send; those below, and Record-Routes, are other people's and
  * may be as cryptic as they like (a session border controller in the field escapes '@' and ':'
  * there). */
-static const char *check_top_route(struct span rest)
+static const char *check_route(struct msg *msg, int i)
 {
 	struct nameaddr nameaddr;
-	struct span value;
-	return list_next(&rest, &value) && nameaddr_parse(value, &nameaddr) < 0 ? "Bad Route"
-										: NULL;
+	struct span rest = msg_unfolded(msg, i), value;
+	if (i != msg_find(msg, HDR_ROUTE, 0) || !list_next(&rest, &value))
+		return NULL;
+	return nameaddr_parse(value, &nameaddr) < 0 ? "Bad Route" : NULL;
 }
 
 /* delta-seconds and the like. Numbers beyond 32 bits pass here: whoever uses one clamps it (RFC
@@ -84,31 +85,11 @@ static const char *check_cseq(struct msg *msg)
 	return NULL;
 }
 
-/* What only requests are held to: a response is dropped when it is refused, and nobody hangs a call
- * for its Contact. */
-static const char *check_request_header(struct msg *msg, int i)
+/* Requests are held to more: a response is dropped when it is refused, and nobody hangs a call for
+ * its Contact. */
+static inline const char *check_header(struct msg *msg, int i, uint32_t *vias)
 {
-	switch ((enum hdr_id)msg->id[i]) {
-	case HDR_CONTACT:
-		return check_contact(msg_unfolded(msg, i));
-	case HDR_ROUTE:
-		return i == msg_find(msg, HDR_ROUTE, 0) ? check_top_route(msg_unfolded(msg, i))
-							: NULL;
-	case HDR_MAX_FORWARDS:
-		return msg_max_forwards(msg) < 0 ? "Bad Max-Forwards" : NULL;
-	case HDR_EXPIRES:
-		return check_number(msg_unfolded(msg, i), "Bad Expires");
-	case HDR_MIN_EXPIRES:
-		return check_number(msg_unfolded(msg, i), "Bad Min-Expires");
-	case HDR_MAX_BREADTH:
-		return check_number(msg_unfolded(msg, i), "Bad Max-Breadth");
-	default:
-		return NULL;
-	}
-}
-
-static const char *check_header(struct msg *msg, int i, uint32_t *vias)
-{
+	bool request = msg->is_request;
 	switch ((enum hdr_id)msg->id[i]) {
 	case HDR_VIA:
 		return check_vias(msg, i, vias);
@@ -120,8 +101,20 @@ static const char *check_header(struct msg *msg, int i, uint32_t *vias)
 		return check_call_id(msg_unfolded(msg, i));
 	case HDR_CSEQ:
 		return check_cseq(msg);
+	case HDR_CONTACT:
+		return request ? check_contact(msg_unfolded(msg, i)) : NULL;
+	case HDR_ROUTE:
+		return request ? check_route(msg, i) : NULL;
+	case HDR_MAX_FORWARDS:
+		return request && msg_max_forwards(msg) < 0 ? "Bad Max-Forwards" : NULL;
+	case HDR_EXPIRES:
+		return request ? check_number(msg_unfolded(msg, i), "Bad Expires") : NULL;
+	case HDR_MIN_EXPIRES:
+		return request ? check_number(msg_unfolded(msg, i), "Bad Min-Expires") : NULL;
+	case HDR_MAX_BREADTH:
+		return request ? check_number(msg_unfolded(msg, i), "Bad Max-Breadth") : NULL;
 	default:
-		return msg->is_request ? check_request_header(msg, i) : NULL;
+		return NULL;
 	}
 }
 
@@ -135,21 +128,21 @@ static const char *check_repeated(struct msg *msg, int i)
 	return span_eq(first, msg_unfolded(msg, i)) ? NULL : "Conflicting Headers";
 }
 
-/* A header as one bit. The ids from 64 on, none of which is checked, share no bit with these. */
-#define BIT(id) ((id) < 64 ? (uint64_t)1 << ((id)&63) : 0)
-
-/* What may not contradict itself. */
-static const uint64_t single = 0
-#define HDR(id, name, compact, kind) | (HDR_KIND_##kind == HDR_KIND_ONE ? BIT(HDR_##id) : 0)
+/* By id: what check_header looks at, and what may not contradict itself. */
+static const bool is_checked[HDR_COUNT] = {
+	false,
+#define HDR(id, name, compact, kind)                                                               \
+	HDR_KIND_##kind == HDR_KIND_ONE || HDR_##id == HDR_VIA || HDR_##id == HDR_CONTACT ||       \
+		HDR_##id == HDR_ROUTE,
 #include "sip/hdr.def"
 #undef HDR
-	;
+};
+
+/* A header that is checked as one bit. */
+#define BIT(id) ((uint64_t)1 << (id))
+_Static_assert(HDR_MAX_BREADTH < 64, "the last one has a bit");
 static const uint64_t needed =
 	BIT(HDR_VIA) | BIT(HDR_FROM) | BIT(HDR_TO) | BIT(HDR_CALL_ID) | BIT(HDR_CSEQ);
-/* What check_header looks at; the others of these are among the single ones. */
-static const uint64_t listed = BIT(HDR_VIA) | BIT(HDR_CONTACT) | BIT(HDR_ROUTE);
-
-_Static_assert(HDR_MAX_BREADTH < 64, "the last header that is checked has a bit");
 
 /* RFC 3261 8.1.1; Max-Forwards may be missing (RFC 2543 had none). */
 static const char *check_presence(uint64_t seen)
@@ -169,10 +162,10 @@ static const char *check_headers(struct msg *msg)
 {
 	uint64_t seen = 0;
 	uint32_t vias = 0;
-	for (int i = 0; i < msg->n_headers; i++) {
-		uint64_t bit = BIT(msg->id[i]);
-		if (!(bit & (single | listed)))
+	for (int i = 0, n = msg->n_headers; i < n; i++) {
+		if (!is_checked[msg->id[i]])
 			continue;
+		uint64_t bit = BIT(msg->id[i]);
 		const char *reason = check_header(msg, i, &vias);
 		if (!reason && seen & bit)
 			reason = check_repeated(msg, i);

@@ -57,7 +57,7 @@ bool msg_values_next(struct msg_values *values, struct span *value)
 	return true;
 }
 
-const struct uri *msg_ruri(struct msg *msg)
+const struct uri *msg_view_ruri(struct msg *msg)
 {
 	if (msg->ruri_view == VIEW_UNKNOWN) {
 		if (!msg->is_request)
@@ -68,7 +68,7 @@ const struct uri *msg_ruri(struct msg *msg)
 	return msg->ruri_view == VIEW_OK ? &msg->ruri : NULL;
 }
 
-const struct via *msg_top_via(struct msg *msg)
+const struct via *msg_view_via(struct msg *msg)
 {
 	if (msg->via_view == VIEW_UNKNOWN) {
 		struct span value = msg_value(msg, HDR_VIA);
@@ -97,32 +97,29 @@ static const struct nameaddr *nameaddr_view(
 	return *view == VIEW_OK ? nameaddr : NULL;
 }
 
-const struct nameaddr *msg_from(struct msg *msg)
+const struct nameaddr *msg_view_from(struct msg *msg)
 {
 	return nameaddr_view(msg, HDR_FROM, &msg->from_view, &msg->from);
 }
 
-const struct nameaddr *msg_to(struct msg *msg)
+const struct nameaddr *msg_view_to(struct msg *msg)
 {
 	return nameaddr_view(msg, HDR_TO, &msg->to_view, &msg->to);
 }
 
 /* CSeq = 1*DIGIT LWS Method; the number is less than 2^31 (RFC 3261 8.1.1.5). */
-static bool cseq_parse(struct span value, struct cseq *cseq)
+static inline bool cseq_parse(struct span value, struct cseq *cseq)
 {
-	uint32_t n = 0;
-	while (n < value.n && char_is(value.p[n], CHAR_DIGIT))
-		n++;
-	if (!span_u32(span_of(value.p, n), &cseq->number) || cseq->number > INT32_MAX)
+	const char *end = span_end(value), *p = class_skip(value.p, end, CHAR_DIGIT);
+	if (p == end || !char_is_blank(*p) || !span_u32(span_between(value.p, p), &cseq->number) ||
+		cseq->number > INT32_MAX)
 		return false;
-	cseq->method = span_trim(span_from(value, n));
-	if (n == value.n || !char_is_blank(value.p[n]) || cseq->method.n > MSG_METHOD_MAX)
-		return false;
+	cseq->method = span_trim(span_between(p + 1, end));
 	cseq->method_id = method_id_of(cseq->method);
-	return cseq->method_id || span_is_token(cseq->method);
+	return cseq->method_id || (cseq->method.n <= MSG_METHOD_MAX && span_is_token(cseq->method));
 }
 
-const struct cseq *msg_cseq(struct msg *msg)
+const struct cseq *msg_view_cseq(struct msg *msg)
 {
 	if (msg->cseq_view == VIEW_UNKNOWN) {
 		struct span value = msg_value(msg, HDR_CSEQ);

@@ -57,13 +57,32 @@ static inline const char *take_display(const char *p, const char *end, struct na
 	return p;
 }
 
+/* header parameters, all of them well-formed. */
+static inline int take_params(const char *p, const char *end, struct nameaddr *nameaddr)
+{
+	struct param param;
+	bool tagged = false;
+	nameaddr->params = span_between(p, end);
+	while (p < end && *p == ';') {
+		p = param_skip(p, end, &param);
+		if (!p)
+			return -1;
+		if (param.name.n != 3 || tagged || !span_ieq(param.name, SPAN("tag")))
+			continue;
+		nameaddr->tag = param.value;
+		tagged = true;
+	}
+	return p == end ? 0 : -1;
+}
+
 int nameaddr_parse(struct span value, struct nameaddr *nameaddr)
 {
+	const struct span none = {NULL, 0};
 	struct span text = span_trim(value);
 	if (!text.n)
 		return -1;
 	nameaddr->text = text;
-	nameaddr->display = nameaddr->params = (struct span){NULL, 0};
+	nameaddr->display = nameaddr->params = nameaddr->tag = none;
 	nameaddr->has_brackets = false;
 	const char *end = span_end(text), *p = text.p;
 	if (*p != '<')
@@ -72,19 +91,5 @@ int nameaddr_parse(struct span value, struct nameaddr *nameaddr)
 		p = *p == '<' ? take_bracketed(p, end, nameaddr) : take_bare(p, end, nameaddr);
 	if (!p)
 		return -1;
-	if (p < end) /* header parameters, all of them well-formed */
-		nameaddr->params = span_between(p, end);
-	struct param param;
-	while (p < end && *p == ';') {
-		p = param_skip(p, end, &param);
-		if (!p)
-			return -1;
-	}
-	return p == end ? 0 : -1;
-}
-
-struct span nameaddr_tag(const struct nameaddr *nameaddr)
-{
-	struct param tag;
-	return param_find(nameaddr->params, SPAN("tag"), &tag) ? tag.value : (struct span){NULL, 0};
+	return p == end ? 0 : take_params(p, end, nameaddr);
 }

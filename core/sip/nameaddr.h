@@ -11,10 +11,14 @@ struct nameaddr {
 	struct uri uri;
 	bool has_brackets;
 	struct span params; /* header parameters, from the first ';' on */
+	struct span tag; /* of the first parameter of that name; p NULL without one or its value */
 };
 
 /* One value (no comma list). Without <>, everything from ';' on is header parameters and ',' or '?'
  * in the URI is an error (RFC 3261 20). 0 or -1. */
 int nameaddr_parse(struct span value, struct nameaddr *nameaddr);
 /* The tag parameter; p NULL when absent. */
-struct span nameaddr_tag(const struct nameaddr *nameaddr);
+static inline struct span nameaddr_tag(const struct nameaddr *nameaddr)
+{
+	return nameaddr->tag;
+}

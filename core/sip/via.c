@@ -93,6 +93,41 @@ static inline void via_clear(struct via *via)
 	via->has_rport = false;
 }
 
+/* ";branch=token" and ";rport" as nearly all write them: behind one of them, or NULL. */
+static inline const char *take_usual_param(const char *p, const char *end, struct via *via)
+{
+	if (end - p > 8 && memcmp(p, ";branch=", 8) == 0 && !via->branch.p) {
+		const char *value = p + 8;
+		p = text_skip(value, end, CHAR_VALUE);
+		if (p == value || (p < end && *p != ';'))
+			return NULL;
+		via->branch = span_between(value, p);
+		return p;
+	}
+	if (end - p >= 6 && memcmp(p, ";rport", 6) == 0 && (end - p == 6 || p[6] == ';') &&
+		!via->has_rport) {
+		via->has_rport = true;
+		return p + 6;
+	}
+	return NULL;
+}
+
+static int take_params(const char *p, const char *end, struct via *via)
+{
+	struct param param;
+	via->params = span_between(p, end);
+	while (p < end) {
+		const char *behind = take_usual_param(p, end, via);
+		if (!behind) {
+			behind = *p == ';' ? param_skip(p, end, &param) : NULL;
+			if (!behind || !take_param(via, &param))
+				return -1;
+		}
+		p = behind;
+	}
+	return 0;
+}
+
 int via_parse(struct span value, struct via *via)
 {
 	struct span text = span_trim(value);
@@ -106,16 +141,7 @@ int via_parse(struct span value, struct via *via)
 	p = take_sent_by(space_skip(p + 1, end), end, via);
 	if (!p)
 		return -1;
-	if (p == end)
-		return 0;
-	via->params = span_between(p, end);
-	struct param param;
-	while (p < end) {
-		p = *p == ';' ? param_skip(p, end, &param) : NULL;
-		if (!p || !take_param(via, &param))
-			return -1;
-	}
-	return 0;
+	return p == end ? 0 : take_params(p, end, via);
 }
 
 bool via_response_target(const struct via *via, struct addr *addr, struct span *name)
