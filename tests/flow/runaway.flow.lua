@@ -167,7 +167,7 @@ flow "a script that wants too much memory while it loads is refused" {
 		for _, text in ipairs {
 			"local t = {} while true do t[#t + 1] = {} end", "local s = 'x' while true do s = s .. s end",
 			"local function f() return 1 + f() end return f()", "local big = ('x'):rep(40e6)",
-				'local x = "' .. ("x"):rep(20e6) .. '" return {}',
+				'local x = "' .. ("x"):rep(15e6) .. '" return {}',
 		} do
 			local loaded, failure = net:reload(text)
 			net:is_true(not loaded and (failure.text:find "not enough memory" or failure.text:find "stack overflow"),
