@@ -5,7 +5,7 @@ LUADIR ?= $(PREFIX)/share/lua/5.1
 BUILD  ?= build
 VERSION := 0.1.0
 
-OPT      ?= -O2 -g
+OPT      ?= -O3 -g
 SANITIZE ?=
 PKGS     := luajit libcares jansson
 WARN     := -Wall -Wextra -Wshadow -Werror

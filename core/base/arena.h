@@ -22,5 +22,11 @@ void arena_init(struct arena *arena, void *first, uint32_t first_n);
 void arena_reset(struct arena *arena);
 /* Never NULL; callers bound `n` by a limit of the wire format first. Alignment: none. */
 char *arena_alloc(struct arena *arena, uint32_t n);
+/* Takes back what arena_alloc gave last, from `end` on. */
+static inline void arena_shrink(struct arena *arena, char *end)
+{
+	arena->used -= (uint32_t)(arena->at - end);
+	arena->at = end;
+}
 /* Copies `s`. */
 struct span arena_copy(struct arena *arena, struct span s);

@@ -212,23 +212,31 @@ struct leg *legs_by_sent_by(
 	return NULL;
 }
 
+static bool is_address_of(const struct leg *leg, const struct addr *addr)
+{
+	return addr_port(&leg->address.bind) == addr_port(addr) &&
+	       addr_same_ip(&leg->address.bind, addr);
+}
+
+static bool is_shown_by(const struct leg *leg, struct span host, uint16_t port)
+{
+	return leg->port == port && span_ieq(span_of(leg->host, leg->host_n), host);
+}
+
 bool legs_is_self(struct engine *engine, const struct uri *uri, struct leg **found)
 {
 	enum transport transport;
 	struct addr addr;
-	bool literal = addr_parse_ip(uri->host, 0, &addr);
 	if (!uri_transport(uri, &transport))
 		return false;
 	uint16_t port = uri_port_or_default(uri);
+	bool literal = addr_parse_ip(uri->host, port, &addr);
 	for (uint32_t i = 0; i < engine->legs.n; i++) {
 		struct leg *leg = &engine->legs.leg[i];
 		if (leg->state == LEG_CLOSED ||
 			(transport && leg->address.transport != transport))
 			continue;
-		bool bound = literal && addr_port(&leg->address.bind) == port &&
-			     addr_same_ip(&leg->address.bind, &addr);
-		bool shown = leg->port == port && span_ieq(span_of(leg->host, leg->host_n), uri->host);
-		if (bound || shown) {
+		if ((literal && is_address_of(leg, &addr)) || is_shown_by(leg, uri->host, port)) {
 			*found = leg;
 			return true;
 		}

@@ -12,16 +12,20 @@ static char *put_transport_param(char *out, const struct leg *leg)
 
 static int add_record_route(struct packet *packet, const struct leg *leg, uint64_t mark)
 {
-	char text[RR_TEXT_MAX], *out = put_text(text, "<sip:");
+	struct msg *msg = &packet->msg;
+	char *text = edit_line_room(msg, RR_TEXT_MAX), *out = text;
+	if (!text)
+		return EDIT_TOO_MANY;
+	out = put_text(out, "Record-Route: <sip:");
 	out = put_span(out, span_of(leg->sent_by, leg->sent_by_n));
 	out = put_transport_param(out, leg);
 	out = put_text(out, ";lr;d=");
 	out = put_hex64(out, mark);
 	*out++ = '>';
-	int at = msg_find(&packet->msg, HDR_RECORD_ROUTE, 0);
+	int at = msg_find(msg, HDR_RECORD_ROUTE, 0);
 	if (at < 0)
-		at = msg_find(&packet->msg, HDR_VIA, 0);
-	return edit_insert(&packet->msg, at, HDR_RECORD_ROUTE, span_between(text, out));
+		at = msg_find(msg, HDR_VIA, 0);
+	return edit_insert_line(msg, at, HDR_RECORD_ROUTE, span_between(text, out));
 }
 
 /* Puts our Via on top; `*below` becomes its branch. `connection`: where the answer goes back on, if the request came by a
@@ -30,25 +34,25 @@ static int add_via(struct packet *packet, const struct leg *leg, struct span *be
 	const struct route *route, uint32_t number, uint64_t connection)
 {
 	struct msg *msg = &packet->msg;
-	char text[VIA_TEXT_MAX], *out = put_text(text, "SIP/2.0/");
+	char *text = edit_line_room(msg, VIA_TEXT_MAX), *out = text;
+	if (!text)
+		return EDIT_TOO_MANY;
+	out = put_text(out, "Via: SIP/2.0/");
 	out = put_span(out, transport_name(leg->address.transport));
 	*out++ = ' ';
 	out = put_span(out, span_of(leg->sent_by, leg->sent_by_n));
 	out = put_text(out, ";branch=");
-	uint32_t branch_at = (uint32_t)(out - text);
+	char *branch = out;
 	uint64_t answer_part = branch_answer_part(&route->seed, leg, *below, number);
 	out = put_branch(out, answer_part, route->loop_part, number);
-	uint32_t branch_n = (uint32_t)(out - text) - branch_at;
+	struct span written = span_between(branch, out);
 	if (connection) {
 		out = put_text(out, ";i=");
 		out = put_hex64(out, connection);
 		out = put_hex64(out, branch_connection_part(&route->seed, *below, connection));
 	}
-	int at = msg_find(msg, HDR_VIA, 0);
-	int rc = edit_insert(msg, at, HDR_VIA, span_between(text, out));
-	if (rc == 0)
-		*below = span_of(hdr_value(&msg->headers[at]).p + branch_at, branch_n);
-	return rc;
+	*below = written;
+	return edit_insert_line(msg, msg_find(msg, HDR_VIA, 0), HDR_VIA, span_between(text, out));
 }
 
 /* In the dialog-forming request only: later ones follow the route set it made (RFC 3261 16.6 (4)). */

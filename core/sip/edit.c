@@ -166,6 +166,28 @@ int edit_insert(struct msg *msg, int at, enum hdr_id id, struct span value)
 	return 0;
 }
 
+char *edit_line_room(struct msg *msg, uint32_t n)
+{
+	if (msg->n_headers == MSG_HEADERS_MAX || !fits(msg, (size_t)n + 2, 0))
+		return NULL;
+	return arena_alloc(&msg->arena, n + 2);
+}
+
+int edit_insert_line(struct msg *msg, int at, enum hdr_id id, struct span line)
+{
+	uint32_t name_n = hdr_name(id).n;
+	char *end = (char *)(uintptr_t)span_end(line);
+	memcpy(end, "\r\n", 2);
+	arena_shrink(&msg->arena, end + 2);
+	header_insert(msg, at < 0 ? 0 : at, id,
+		(struct hdr){.line = line.p,
+			.line_n = line.n + 2,
+			.value_at = (uint16_t)(name_n + 2),
+			.value_n = line.n - name_n - 2,
+			.name_n = (uint16_t)name_n});
+	return 0;
+}
+
 int edit_value(struct msg *msg, int i, struct span value)
 {
 	if (i < 0 || i >= msg->n_headers)
