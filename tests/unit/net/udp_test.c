@@ -41,7 +41,7 @@ static void takes_a_hundred_datagrams_in_order_in_few_turns(void **state)
 	struct recorder *r = recorder_new(NULL);
 	struct addr leg = open_leg(r, 3, TRANSPORT_UDP, "127.0.0.1:0"), local;
 	int fd = peer_socket(&leg, &local);
-	char text[16];
+	char text[32];
 	for (int i = 0; i < 100; i++)
 		assert_true(send(fd, text, (size_t)sprintf(text, "number %d", i), 0) > 0);
 	RUN_UNTIL(r, r->count[EVENT_MESSAGE] == 100);
@@ -64,7 +64,7 @@ static void what_a_turn_sends_goes_out_in_order_at_its_end(void **state)
 	struct recorder *r = recorder_new(NULL);
 	struct addr leg = open_leg(r, 0, TRANSPORT_UDP, "127.0.0.1:0");
 	int fd = peer_socket(&leg, NULL);
-	char text[16];
+	char text[32];
 	r->on_message = echo;
 	for (int i = 0; i < 100; i++)
 		assert_true(send(fd, text, (size_t)sprintf(text, "number %d", i), 0) > 0);
