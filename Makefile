@@ -8,10 +8,13 @@ VERSION := 0.1.0
 OPT      ?= -O3 -g
 SANITIZE ?=
 PKGS     := luajit libcares jansson
+# Asked when first needed, not when this file is read: `make deps run` installs them in between.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 WARN     := -Wall -Wextra -Wshadow -Werror
-CPPFLAGS_ALL := -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icore $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+CPPFLAGS_ALL = -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icore $(PKG_CFLAGS)
 CFLAGS_ALL = -std=c11 $(OPT) $(WARN) $(SANITIZE) -fvisibility=hidden -fno-strict-aliasing $(CPPFLAGS_ALL) $(CFLAGS)
-LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lev -lm -lpthread
+LDLIBS   = $(PKG_LIBS) -lev -lm -lpthread
 LDFLAGS_ALL = $(SANITIZE) -Wl,-E $(LDFLAGS)
 
 # The layers, lowest first; a layer may include those to its left that `make lint` allows it.

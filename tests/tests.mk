@@ -32,17 +32,22 @@ $(REPLAY_BIN): $(BUILD)/fuzz/%_replay: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)
 test: $(BUILD)/viaduct $(UNIT_BIN) $(REPLAY_BIN) $(FLOW_BIN) $(SYSTEM_BIN)
 	BUILD=$(BUILD) tests/run
 
-.PHONY: sanitize
+.PHONY: sanitize asan valgrind
 ## sanitize     the tests under ASan and UBSan, the unit tests under valgrind too
-sanitize:
+sanitize: asan valgrind
+
+# The groups of tests that run under ASan and UBSan.
+SANITIZED ?= unit corpus flow system
+asan:
 	$(MAKE) BUILD=$(BUILD)/asan OPT="-O1 -g" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" \
 		sanitized
-	$(MAKE) $(UNIT_BIN)
+
+valgrind: $(UNIT_BIN)
 	BUILD=$(BUILD) tests/run --valgrind unit
 
 .PHONY: sanitized
 sanitized: $(BUILD)/viaduct $(UNIT_BIN) $(REPLAY_BIN) $(FLOW_BIN) $(SYSTEM_BIN)
-	BUILD=$(BUILD) tests/run unit corpus flow system
+	BUILD=$(BUILD) tests/run $(SANITIZED)
 
 FUZZ_BIN := $(patsubst %,$(BUILD)/fuzz/%_fuzz,$(FUZZ_NAMES))
 FUZZ_FLAGS := -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
