@@ -143,7 +143,7 @@ static void add_binding(void *self, const struct binding *binding)
 static json_t *bindings(struct run *run, const char *aor)
 {
 	struct engine *engine = run->engine;
-	struct binding_list found = {json_array(), engine->world->wall_ms(engine->world)};
+	struct binding_list found = {json_array(), engine_now_ms(engine)};
 	struct bindings_cursor cursor;
 	struct binding binding;
 	uint64_t position = 0;

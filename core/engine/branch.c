@@ -42,24 +42,39 @@ uint64_t branch_loop_part(struct packet *packet, const struct branch_seed *seed)
 	return siphash_end(&hash);
 }
 
-uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg *leg, struct span below,
-	uint32_t number)
+struct branch_below branch_below(const struct via *via)
+{
+	struct branch_below below = {0};
+	if (via)
+		below = (struct branch_below){via->branch, via->received, via->rport};
+	return below;
+}
+
+static void add_below(struct siphash_state *hash, const struct branch_below *below)
+{
+	siphash_add(hash, below->branch);
+	siphash_add(hash, below->received);
+	siphash_add(hash, below->rport);
+}
+
+uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg *leg,
+	const struct branch_below *below, uint32_t number)
 {
 	struct siphash_state hash = seed->request;
 	siphash_add(&hash, span_of(leg->sent_by, leg->sent_by_n));
-	siphash_add(&hash, below);
+	add_below(&hash, below);
 	if (number)
 		siphash_add(&hash, span_of((const char *)&number, sizeof number));
 	return siphash_end(&hash);
 }
 
 uint64_t branch_connection_part(
-	const struct branch_seed *seed, struct span below, uint64_t connection)
+	const struct branch_seed *seed, const struct branch_below *below, uint64_t connection)
 {
 	char number[16];
 	struct siphash_state hash = seed->request;
 	siphash_add(&hash, SPAN("connection"));
-	siphash_add(&hash, below);
+	add_below(&hash, below);
 	siphash_add(&hash, span_between(number, put_hex64(number, connection)));
 	return siphash_end(&hash);
 }

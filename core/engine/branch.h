@@ -1,7 +1,8 @@
 /* The marks Viaduct leaves in messages it forwards, so that it needs no memory of them.
  *
  * A branch is "z9hG4bK" and two keyed 64-bit hashes in hex:
- *   - the answer part, over what a response brings back (our sent-by, Call-ID, CSeq number, branch of the Via below): a
+ *   - the answer part, over what a response brings back (our sent-by, Call-ID, CSeq number; branch, received and rport of the
+ *     Via below, so that whoever answers can not send the answer elsewhere): a
  *     response whose top Via does not carry the right one is not ours (RFC 3261 16.7 (3), 18.1.2);
  *   - the loop part, over what makes a request take the same way again (Request-URI and Route as received, From tag,
  *     Call-ID, CSeq number; not Via, To or method): equal means loop, different means spiral (RFC 5393 4.2.1).
@@ -21,12 +22,16 @@ struct branch_seed {
 struct branch_seed branch_seed(struct packet *packet);
 /* Of the request as it was received. */
 uint64_t branch_loop_part(struct packet *packet, const struct branch_seed *seed);
-/* `below`: the branch of the Via that will stand under ours; p NULL when it has none. */
-uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg *leg, struct span below,
-	uint32_t number);
-/* Vouches for the number of a connection that stands beside the branch. */
+/* Of the Via that stands under ours. */
+struct branch_below {
+	struct span branch, received, rport;
+};
+struct branch_below branch_below(const struct via *via); /* NULL: none */
+uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg *leg,
+	const struct branch_below *below, uint32_t number);
+/* Vouches for the connection number that our Via may carry. */
 uint64_t branch_connection_part(
-	const struct branch_seed *seed, struct span below, uint64_t connection);
+	const struct branch_seed *seed, const struct branch_below *below, uint64_t connection);
 char *put_branch(char *out, uint64_t answer_part, uint64_t loop_part, uint32_t number);
 /* N of a branch of ours; 0: it has none. */
 uint32_t branch_number(struct span branch);

@@ -216,13 +216,14 @@ static uint64_t hex64(struct span text)
 
 /* `via` is one we wrote on this very request; `below` is the Via under it. */
 static bool is_own_via(struct packet *packet, const struct branch_seed *seed, const struct via *via,
-	struct span below, struct own_via *own)
+	const struct via *under, struct own_via *own)
 {
+	struct branch_below below = branch_below(under);
 	struct param connection;
 	own->leg = legs_by_sent_by(packet->engine, via->transport, via->host, via->port);
 	if (!own->leg)
 		return false;
-	uint64_t part = branch_answer_part(seed, own->leg, below, branch_number(via->branch));
+	uint64_t part = branch_answer_part(seed, own->leg, &below, branch_number(via->branch));
 	if (!branch_has_answer_part(via->branch, part))
 		return false;
 	own->connection = 0;
@@ -231,7 +232,7 @@ static bool is_own_via(struct packet *packet, const struct branch_seed *seed, co
 		return true;
 	/* Whoever answers must not choose among the connections of others. */
 	uint64_t number = hex64(connection.value);
-	if (hex64(span_from(connection.value, 16)) == branch_connection_part(seed, below, number))
+	if (hex64(span_from(connection.value, 16)) == branch_connection_part(seed, &below, number))
 		own->connection = number;
 	return true;
 }
@@ -254,10 +255,10 @@ static struct upstream find_upstream(struct packet *packet)
 	struct msg_values vias = msg_values(&packet->msg, HDR_VIA);
 	while (n < 3 && msg_values_next(&vias, &value) && via_parse(value, &via[n]) == 0)
 		n++;
-	if (n < 1 || !is_own_via(packet, &seed, &via[0], n > 1 ? via[1].branch : span_of(NULL, 0), &own))
+	if (n < 1 || !is_own_via(packet, &seed, &via[0], n > 1 ? &via[1] : NULL, &own))
 		return up;
 	up.own_vias = 1;
-	if (n > 1 && is_own_via(packet, &seed, &via[1], n > 2 ? via[2].branch : span_of(NULL, 0), &inner)) {
+	if (n > 1 && is_own_via(packet, &seed, &via[1], n > 2 ? &via[2] : NULL, &inner)) {
 		own = inner;
 		up.own_vias = 2;
 	}

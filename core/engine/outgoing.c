@@ -30,7 +30,7 @@ static int add_record_route(struct packet *packet, const struct leg *leg, uint64
 
 /* Puts our Via on top; `*below` becomes its branch. `connection`: where the answer goes back on, if the request came by a
  * stream. */
-static int add_via(struct packet *packet, const struct leg *leg, struct span *below,
+static int add_via(struct packet *packet, const struct leg *leg, struct branch_below *below,
 	const struct route *route, uint32_t number, uint64_t connection)
 {
 	struct msg *msg = &packet->msg;
@@ -43,15 +43,15 @@ static int add_via(struct packet *packet, const struct leg *leg, struct span *be
 	out = put_span(out, span_of(leg->sent_by, leg->sent_by_n));
 	out = put_text(out, ";branch=");
 	char *branch = out;
-	uint64_t answer_part = branch_answer_part(&route->seed, leg, *below, number);
+	uint64_t answer_part = branch_answer_part(&route->seed, leg, below, number);
 	out = put_branch(out, answer_part, route->loop_part, number);
 	struct span written = span_between(branch, out);
 	if (connection) {
 		out = put_text(out, ";i=");
 		out = put_hex64(out, connection);
-		out = put_hex64(out, branch_connection_part(&route->seed, *below, connection));
+		out = put_hex64(out, branch_connection_part(&route->seed, below, connection));
 	}
-	*below = written;
+	*below = (struct branch_below){.branch = written};
 	return edit_insert_line(msg, msg_find(msg, HDR_VIA, 0), HDR_VIA, span_between(text, out));
 }
 
@@ -127,22 +127,24 @@ int outgoing_edit(struct packet *packet, const struct route *route, struct leg *
 	bool record = wants_record_route(packet);
 	uint64_t mark = record ? dialog_mark(&route->seed) : 0;
 	const struct via *via = msg_top_via(msg);
-	*made = (struct outgoing){.branch = via ? via->branch : span_of(NULL, 0)};
+	struct branch_below below = branch_below(via);
+	*made = (struct outgoing){0};
 	int rc = set_max_forwards(msg, route->hops_left) | apply_route(msg, route);
 	/* Leaving by another leg we are two hops in one, so that answers and later requests find the right leg
 	 * (RFC 5658). */
 	if (in != out && rc == 0) {
 		rc = record ? add_record_route(packet, in, mark) : 0;
 		if (rc == 0)
-			rc = add_via(packet, in, &made->branch, route, number, connection);
+			rc = add_via(packet, in, &below, route, number, connection);
 		made->vias += rc == 0;
 		connection = 0;
 	}
 	if (record && rc == 0)
 		rc = add_record_route(packet, out, mark);
 	if (rc == 0) {
-		rc = add_via(packet, out, &made->branch, route, number, connection);
+		rc = add_via(packet, out, &below, route, number, connection);
 		made->vias += rc == 0;
 	}
+	made->branch = below.branch;
 	return rc;
 }

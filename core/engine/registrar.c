@@ -1,4 +1,4 @@
-#include "engine/registrar.h"
+#include "engine/registrar_parts.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -8,7 +8,6 @@
 
 enum {
 	MALFORMED_EXPIRES_S = 3600, /* RFC 3261 20.10, 20.19 */
-	CONTACT_KEY_MAX = 300,
 	SWEEP_MS = 1000,
 };
 
@@ -24,7 +23,7 @@ struct registration {
 	struct packet *packet;
 	const struct registrar *registrar;
 	struct span aor;
-	int64_t now; /* ms, wall clock */
+	int64_t now; /* ms, monotonic: a clock that is set ends no binding */
 	bool star;
 	uint32_t n;
 	struct wish wishes[REGISTER_CONTACTS_MAX];
@@ -38,28 +37,6 @@ struct refusal {
 
 /* ---- keys ---- */
 
-static struct span lower_copy(struct arena *arena, struct span s)
-{
-	char *p = arena_alloc(arena, s.n + 1);
-	for (uint32_t i = 0; i < s.n; i++)
-		p[i] = ascii_lower(s.p[i]);
-	return span_of(p, s.n);
-}
-
-/* "host:port", lower case: what bindings_has_contact looks for. */
-static struct span contact_key(struct arena *arena, const struct uri *uri)
-{
-	if (uri->scheme != URI_SIP && uri->scheme != URI_SIPS)
-		return span_of("", 0);
-	if (uri->host.n > CONTACT_KEY_MAX)
-		return span_of("", 0);
-	struct span host = lower_copy(arena, uri->host);
-	char *text = arena_alloc(arena, host.n + 6), *out = put_span(text, host);
-	*out++ = ':';
-	out = put_u32(out, uri_port_or_default(uri));
-	return span_between(text, out);
-}
-
 static struct span aor_of(struct arena *arena, const struct uri *uri)
 {
 	char *text = arena_alloc(arena, uri->text.n + 8);
@@ -67,26 +44,6 @@ static struct span aor_of(struct arena *arena, const struct uri *uri)
 }
 
 /* ---- reading the request ---- */
-
-static bool domain_matches(const char *domain, struct span host)
-{
-	struct span wanted = span_str(domain);
-	if (span_eq(wanted, SPAN("*")))
-		return true;
-	if (span_starts(wanted, SPAN("*."))) {
-		struct span suffix = span_from(wanted, 1);
-		return host.n > suffix.n && span_ieq(span_from(host, host.n - suffix.n), suffix);
-	}
-	return span_ieq(wanted, host);
-}
-
-static bool in_domains(const struct registrar *registrar, struct span host)
-{
-	for (uint32_t i = 0; i < registrar->n_domains; i++)
-		if (domain_matches(registrar->domains[i], host))
-			return true;
-	return false;
-}
 
 static uint32_t expires_of(struct msg *msg, const struct registrar *registrar, const struct nameaddr *contact)
 {
@@ -161,7 +118,7 @@ static struct refusal read_contact(struct registration *reg, struct span value)
 	struct wish *wish = &reg->wishes[reg->n++];
 	wish->uri = contact.uri;
 	wish->expires_s = expires_of(msg, reg->registrar, &contact);
-	wish->key = contact_key(&msg->arena, &contact.uri);
+	wish->key = registrar_contact_key(&msg->arena, &contact.uri);
 	wish->binding = (struct binding){
 		.aor = reg->aor,
 		.contact = contact.uri_text,
@@ -313,7 +270,7 @@ static void answer_bindings(struct registration *reg)
 	bindings_find(packet->engine->bindings, reg->aor, reg->now, &cursor);
 	while (bindings_next(&cursor, &binding))
 		room += binding.contact.n + binding.params.n + REST;
-	char *text = arena_alloc(&packet->msg.arena, room), *out = put_date(text, reg->now);
+	char *text = arena_alloc(&packet->msg.arena, room), *out = put_date(text, packet->engine->world->wall_ms(packet->engine->world));
 	bindings_find(packet->engine->bindings, reg->aor, reg->now, &cursor);
 	while (bindings_next(&cursor, &binding))
 		out = put_binding(out, &binding, reg->now);
@@ -364,7 +321,7 @@ static bool requires_unknown(struct msg *msg, struct span *headers)
 static void sweep(struct timer *timer)
 {
 	struct engine *engine = (struct engine *)((char *)timer - offsetof(struct engine, sweep));
-	bindings_expire(engine->bindings, engine->world->wall_ms(engine->world));
+	bindings_expire(engine->bindings, engine_now_ms(engine));
 	if (bindings_count(engine->bindings))
 		timers_arm(&engine->timers, timer, engine_now_ms(engine) + SWEEP_MS);
 }
@@ -378,6 +335,13 @@ static void keep_sweeping(struct engine *engine)
 
 /* ---- the three questions ---- */
 
+/* RFC 3261 10.3 step 1: the Request-URI names the domain that shall register. */
+static bool is_addressed(struct packet *packet, const struct registrar *registrar)
+{
+	const struct uri *uri = msg_ruri(&packet->msg);
+	return registrar->n_domains && uri && registrar_in_domains(registrar, uri->host);
+}
+
 uint32_t registrar_receive(struct packet *packet, const struct registrar *registrar)
 {
 	struct msg *msg = &packet->msg;
@@ -385,13 +349,16 @@ uint32_t registrar_receive(struct packet *packet, const struct registrar *regist
 		return 0;
 	const struct nameaddr *to = msg_to(msg);
 	bool sip = to && (to->uri.scheme == URI_SIP || to->uri.scheme == URI_SIPS);
-	if (sip && registrar->n_domains && !in_domains(registrar, to->uri.host))
+	bool to_is_ours = sip && (!registrar->n_domains || registrar_in_domains(registrar, to->uri.host));
+	if (!to_is_ours && !is_addressed(packet, registrar))
 		return 0;
 	struct registration reg = {.packet = packet, .registrar = registrar};
-	reg.now = packet->engine->world->wall_ms(packet->engine->world);
+	reg.now = engine_now_ms(packet->engine);
 	reg.aor = sip ? aor_of(&msg->arena, &to->uri) : span_of(NULL, 0);
 	if (!reg.aor.n)
 		return refuse(&reg, (struct refusal){400, "To Is No Address Of Record"});
+	if (!to_is_ours)
+		return refuse(&reg, (struct refusal){404, NULL});
 	struct span unsupported;
 	if (requires_unknown(msg, &unsupported)) {
 		packet->engine->count[COUNT_registrations_refused]++;
@@ -407,107 +374,4 @@ uint32_t registrar_receive(struct packet *packet, const struct registrar *regist
 	keep_sweeping(packet->engine);
 	answer_bindings(&reg);
 	return 200;
-}
-
-bool registrar_find(struct engine *engine, struct span text, struct bindings_cursor *cursor)
-{
-	struct uri uri;
-	char aor[URI_LENGTH_MAX + 8];
-	if (uri_parse(text, &uri))
-		return false;
-	uint32_t n = uri_aor(&uri, aor);
-	if (!n)
-		return false;
-	bindings_find(engine->bindings, span_of(aor, n), engine->world->wall_ms(engine->world), cursor);
-	return true;
-}
-
-/* Leading Routes that name us have done their work (RFC 3261 16.4); the Path comes before all others. */
-static void add_path(struct packet *packet, struct span path)
-{
-	struct msg *msg = &packet->msg;
-	struct nameaddr route;
-	struct leg *leg;
-	struct msg_values routes = msg_values(msg, HDR_ROUTE);
-	for (struct span value; msg_values_next(&routes, &value); routes = msg_values(msg, HDR_ROUTE)) {
-		if (nameaddr_parse(value, &route) || !legs_is_self(packet->engine, &route.uri, &leg))
-			break;
-		if (edit_pop_value(msg, HDR_ROUTE) < 0)
-			return;
-	}
-	struct span rest = arena_copy(&msg->arena, path), value;
-	int at = msg_find(msg, HDR_ROUTE, 0);
-	if (edit_insert(msg, at < 0 ? msg->n_headers : at, HDR_ROUTE, rest) < 0)
-		return;
-	while (list_next(&rest, &value))
-		packet->path_routes++;
-}
-
-bool registrar_route(struct packet *packet)
-{
-	struct msg *msg = &packet->msg;
-	struct bindings_cursor cursor;
-	struct binding binding;
-	if (!msg->is_request || !bindings_count(packet->engine->bindings) ||
-		!registrar_find(packet->engine, msg->uri, &cursor))
-		return false;
-	while (bindings_next(&cursor, &binding)) {
-		if (!span_starts(binding.contact, SPAN("sip")))
-			continue; /* mailto: and the like are for redirects */
-		edit_uri(msg, arena_copy(&msg->arena, binding.contact));
-		if (binding.path.n)
-			add_path(packet, binding.path);
-		packet->located = true;
-		return true;
-	}
-	return false;
-}
-
-/* It is sent where a Route says that neither names us nor came with a binding. */
-static bool is_routed_elsewhere(struct packet *packet)
-{
-	struct msg_values routes = msg_values(&packet->msg, HDR_ROUTE);
-	struct nameaddr route;
-	struct leg *leg;
-	uint32_t n = 0;
-	for (struct span value; msg_values_next(&routes, &value);)
-		if (n++ >= packet->path_routes && (nameaddr_parse(value, &route) ||
-						   !legs_is_self(packet->engine, &route.uri, &leg)))
-			return true;
-	return false;
-}
-
-bool registrar_serves(struct packet *packet, const struct registrar *registrar)
-{
-	struct msg *msg = &packet->msg;
-	const struct uri *uri = msg->is_request ? msg_ruri(msg) : NULL;
-	struct param maddr;
-	if (!uri || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS) || is_routed_elsewhere(packet))
-		return false;
-	if (packet->located)
-		return true;
-	if (param_find(uri->params, SPAN("maddr"), &maddr)) /* that is where it would go */
-		return false;
-	if (in_domains(registrar, uri->host))
-		return true;
-	struct span key = contact_key(&msg->arena, uri);
-	return key.n && bindings_has_contact(packet->engine->bindings, key,
-				packet->engine->world->wall_ms(packet->engine->world));
-}
-
-bool registrar_lacks(struct packet *packet, const struct registrar *registrar)
-{
-	struct msg *msg = &packet->msg;
-	struct bindings_cursor cursor;
-	struct binding binding;
-	struct leg *leg;
-	if (!registrar->n_domains)
-		return false;
-	const struct uri *uri = msg->is_request ? msg_ruri(msg) : NULL;
-	if (!uri || !uri->user.n || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS))
-		return false;
-	/* With a port it names a host of that domain, not the domain. */
-	if ((uri->port && !legs_is_self(packet->engine, uri, &leg)) || !in_domains(registrar, uri->host))
-		return false;
-	return !registrar_find(packet->engine, uri->text, &cursor) || !bindings_next(&cursor, &binding);
 }

@@ -19,7 +19,7 @@ struct resolve {
 	struct locate locate;
 	resolve_fn done;
 	void *arg;
-	struct timer turn; /* nothing to ask: the answer is told in the next run of the timers */
+	struct timer timer; /* the deadline; once all is known, the next run of the timers */
 	uint32_t n_open;
 	struct question questions[QUESTIONS_MAX];
 };
@@ -47,9 +47,10 @@ static void tell(struct resolve *resolve)
 {
 	struct locate_target targets[RESOLVE_TARGETS_MAX];
 	struct engine *engine = resolve->engine;
-	enum locate_result result = resolve->locate.result;
+	bool is_done = locate_is_done(&resolve->locate);
+	enum locate_result result = is_done ? resolve->locate.result : LOCATE_TIMEOUT;
 	uint32_t n = 0;
-	if (result == LOCATE_FOUND)
+	if (!is_done || result == LOCATE_FOUND) /* at the deadline: those that are known to come first */
 		n = locate_targets(&resolve->locate, targets, RESOLVE_TARGETS_MAX);
 	targets_order(engine->targets, targets, n, engine_now_ms(engine));
 	resolve->done(resolve->arg, result, targets, n);
@@ -76,9 +77,9 @@ static struct question *free_question(struct resolve *resolve)
 	return NULL;
 }
 
-static void turn_came(struct timer *timer)
+static void time_came(struct timer *timer)
 {
-	tell((struct resolve *)((char *)timer - offsetof(struct resolve, turn)));
+	tell((struct resolve *)((char *)timer - offsetof(struct resolve, timer)));
 }
 
 /* What the cache knows needs no wait. */
@@ -104,16 +105,14 @@ static void ask(struct resolve *resolve)
 		question->resolve = resolve;
 		question->id = wanted.id;
 		question->lookup = dns_cache_lookup(resolve->engine->dns, wanted.type, wanted.name,
-			RESOLVE_QUESTION_MS, answered, question);
+			RESOLVE_MS, answered, question);
 		if (question->lookup)
 			resolve->n_open++;
 		else
 			locate_answer(&resolve->locate, wanted.id, DNS_FAILED, NULL, 0);
 	}
-	if (locate_is_done(&resolve->locate) && !timer_is_armed(&resolve->turn)) {
-		resolve->turn.fire = turn_came;
-		timers_arm(&resolve->engine->timers, &resolve->turn, 0);
-	}
+	if (locate_is_done(&resolve->locate))
+		timers_arm(&resolve->engine->timers, &resolve->timer, 0);
 }
 
 bool resolve_now(
@@ -139,6 +138,8 @@ struct resolve *resolve_start(struct engine *engine, const struct uri *uri, bool
 	resolve->engine = engine;
 	resolve->done = done;
 	resolve->arg = arg;
+	resolve->timer.fire = time_came;
+	timers_arm(&engine->timers, &resolve->timer, engine_now_ms(engine) + RESOLVE_MS);
 	allow_legs(engine, &options);
 	locate_start(&resolve->locate, uri, &options);
 	ask(resolve);
@@ -150,6 +151,6 @@ void resolve_cancel(struct resolve *resolve)
 	for (uint32_t i = 0; i < QUESTIONS_MAX; i++)
 		if (resolve->questions[i].lookup)
 			dns_cache_cancel(resolve->engine->dns, resolve->questions[i].lookup);
-	timers_cancel(&resolve->engine->timers, &resolve->turn);
+	timers_cancel(&resolve->engine->timers, &resolve->timer);
 	free(resolve);
 }

@@ -5,7 +5,7 @@
 #include "sip/locate.h"
 
 enum {
-	RESOLVE_QUESTION_MS = 5000, /* patience with one DNS question */
+	RESOLVE_MS = 5000,          /* for all questions of one URI together */
 	RESOLVE_UDP_MAX = 1300,     /* a larger request goes by TCP where it can (RFC 3261 18.1.1) */
 	RESOLVE_TARGETS_MAX = 8,    /* tried for one URI, one after the other */
 };

@@ -95,7 +95,7 @@ int vd_registrar_next(struct vd_script *script, vd_binding *out)
 	give(&out->params, binding.params);
 	give(&out->call_id, binding.call_id);
 	out->expires = (double)(binding.expires_at -
-				script->engine->world->wall_ms(script->engine->world)) /
+				engine_now_ms(script->engine)) /
 		       1000;
 	out->q = binding.q / (double)BINDING_Q_MAX;
 	out->cseq = binding.cseq;
@@ -105,5 +105,5 @@ int vd_registrar_next(struct vd_script *script, vd_binding *out)
 double vd_registrar_expire(struct vd_script *script)
 {
 	struct engine *engine = script->engine;
-	return bindings_expire(engine->bindings, engine->world->wall_ms(engine->world));
+	return bindings_expire(engine->bindings, engine_now_ms(engine));
 }

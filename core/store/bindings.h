@@ -6,7 +6,7 @@
  * per binding; the store owns copies of all texts. Tables grow and shrink by one bucket at a time,
  * so no call takes long because of it.
  *
- * Time is `now`, milliseconds of the wall clock; a binding is live while now < expires_at. */
+ * Time is `now`, milliseconds of the caller's clock; a binding is live while now < expires_at. */
 #pragma once
 
 #include <stdbool.h>

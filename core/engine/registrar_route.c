@@ -1,0 +1,151 @@
+/* What bindings mean for requests that are not REGISTER: who is bound here, and where it is reached. */
+#include "base/put.h"
+#include "engine/registrar_parts.h"
+#include "sip/edit.h"
+
+enum { CONTACT_KEY_MAX = 300 };
+
+static struct span lower_copy(struct arena *arena, struct span s)
+{
+	char *p = arena_alloc(arena, s.n + 1);
+	for (uint32_t i = 0; i < s.n; i++)
+		p[i] = ascii_lower(s.p[i]);
+	return span_of(p, s.n);
+}
+
+/* "host:port", lower case: what bindings_has_contact looks for. */
+struct span registrar_contact_key(struct arena *arena, const struct uri *uri)
+{
+	if (uri->scheme != URI_SIP && uri->scheme != URI_SIPS)
+		return span_of("", 0);
+	if (uri->host.n > CONTACT_KEY_MAX)
+		return span_of("", 0);
+	struct span host = lower_copy(arena, uri->host);
+	char *text = arena_alloc(arena, host.n + 6), *out = put_span(text, host);
+	*out++ = ':';
+	out = put_u32(out, uri_port_or_default(uri));
+	return span_between(text, out);
+}
+
+static bool domain_matches(const char *domain, struct span host)
+{
+	struct span wanted = span_str(domain);
+	if (span_eq(wanted, SPAN("*")))
+		return true;
+	if (span_starts(wanted, SPAN("*."))) {
+		struct span suffix = span_from(wanted, 1);
+		return host.n > suffix.n && span_ieq(span_from(host, host.n - suffix.n), suffix);
+	}
+	return span_ieq(wanted, host);
+}
+
+bool registrar_in_domains(const struct registrar *registrar, struct span host)
+{
+	for (uint32_t i = 0; i < registrar->n_domains; i++)
+		if (domain_matches(registrar->domains[i], host))
+			return true;
+	return false;
+}
+
+bool registrar_find(struct engine *engine, struct span text, struct bindings_cursor *cursor)
+{
+	struct uri uri;
+	char aor[URI_LENGTH_MAX + 8];
+	if (uri_parse(text, &uri))
+		return false;
+	uint32_t n = uri_aor(&uri, aor);
+	if (!n)
+		return false;
+	bindings_find(engine->bindings, span_of(aor, n), engine_now_ms(engine), cursor);
+	return true;
+}
+
+/* Leading Routes that name us have done their work (RFC 3261 16.4); the Path comes before all others. */
+static void add_path(struct packet *packet, struct span path)
+{
+	struct msg *msg = &packet->msg;
+	struct nameaddr route;
+	struct leg *leg;
+	struct msg_values routes = msg_values(msg, HDR_ROUTE);
+	for (struct span value; msg_values_next(&routes, &value); routes = msg_values(msg, HDR_ROUTE)) {
+		if (nameaddr_parse(value, &route) || !legs_is_self(packet->engine, &route.uri, &leg))
+			break;
+		if (edit_pop_value(msg, HDR_ROUTE) < 0)
+			return;
+	}
+	struct span rest = arena_copy(&msg->arena, path), value;
+	int at = msg_find(msg, HDR_ROUTE, 0);
+	if (edit_insert(msg, at < 0 ? msg->n_headers : at, HDR_ROUTE, rest) < 0)
+		return;
+	while (list_next(&rest, &value))
+		packet->path_routes++;
+}
+
+bool registrar_route(struct packet *packet)
+{
+	struct msg *msg = &packet->msg;
+	struct bindings_cursor cursor;
+	struct binding binding;
+	if (!msg->is_request || !bindings_count(packet->engine->bindings) ||
+		!registrar_find(packet->engine, msg->uri, &cursor))
+		return false;
+	while (bindings_next(&cursor, &binding)) {
+		if (!span_starts(binding.contact, SPAN("sip")))
+			continue; /* mailto: and the like are for redirects */
+		edit_uri(msg, arena_copy(&msg->arena, binding.contact));
+		if (binding.path.n)
+			add_path(packet, binding.path);
+		packet->located = true;
+		return true;
+	}
+	return false;
+}
+
+/* It is sent where a Route says that neither names us nor came with a binding. */
+static bool is_routed_elsewhere(struct packet *packet)
+{
+	struct msg_values routes = msg_values(&packet->msg, HDR_ROUTE);
+	struct nameaddr route;
+	struct leg *leg;
+	uint32_t n = 0;
+	for (struct span value; msg_values_next(&routes, &value);)
+		if (n++ >= packet->path_routes && (nameaddr_parse(value, &route) ||
+						   !legs_is_self(packet->engine, &route.uri, &leg)))
+			return true;
+	return false;
+}
+
+bool registrar_serves(struct packet *packet, const struct registrar *registrar)
+{
+	struct msg *msg = &packet->msg;
+	const struct uri *uri = msg->is_request ? msg_ruri(msg) : NULL;
+	struct param maddr;
+	if (!uri || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS) || is_routed_elsewhere(packet))
+		return false;
+	if (packet->located)
+		return true;
+	if (param_find(uri->params, SPAN("maddr"), &maddr)) /* that is where it would go */
+		return false;
+	if (registrar_in_domains(registrar, uri->host))
+		return true;
+	struct span key = registrar_contact_key(&msg->arena, uri);
+	return key.n && bindings_has_contact(packet->engine->bindings, key,
+				engine_now_ms(packet->engine));
+}
+
+bool registrar_lacks(struct packet *packet, const struct registrar *registrar)
+{
+	struct msg *msg = &packet->msg;
+	struct bindings_cursor cursor;
+	struct binding binding;
+	struct leg *leg;
+	if (!registrar->n_domains)
+		return false;
+	const struct uri *uri = msg->is_request ? msg_ruri(msg) : NULL;
+	if (!uri || !uri->user.n || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS))
+		return false;
+	/* With a port it names a host of that domain, not the domain. */
+	if ((uri->port && !legs_is_self(packet->engine, uri, &leg)) || !registrar_in_domains(registrar, uri->host))
+		return false;
+	return !registrar_find(packet->engine, uri->text, &cursor) || !bindings_next(&cursor, &binding);
+}
