@@ -208,6 +208,7 @@ static void on_closed(void *self, const struct flow *flow, const char *reason)
 static void on_wake(void *self)
 {
 	struct engine *engine = self;
+	engine->wake_at_ms = INT64_MAX; /* the world has forgotten it */
 	timers_run(&engine->timers, engine_now_ms(engine));
 }
 

@@ -163,7 +163,7 @@ flow "a name server that never answers costs 503 after its time, and the handler
 		net:advance(0.2)
 		alice:expect(503)
 		net:counts { lookups = 1 }
-		net:advance(6) -- the question itself is given up later, to fill the cache
+		net:advance(11) -- the question itself is given up later, to fill the cache
 		net:counts { lookups_failed = 1 }
 	end,
 }
@@ -184,5 +184,19 @@ flow "a retransmission that waits as well goes to the same address, whatever the
 		net:equal(#bobs * #carols, 0, "messages that went elsewhere")
 		local both = #bobs == 2 and bobs or carols
 		net:equal(both[1].text, both[2].text, "the retransmission")
+	end,
+}
+
+flow "requests that come at one moment and find their name in the cache are all answered" {
+	settings = OPEN,
+	run = function(net)
+		local alice = net:phone("alice", ALICE)
+		for _ = 1, 3 do
+			for i = 1, 5 do
+				alice:request("MESSAGE", ("sip:u%d@nowhere.example"):format(i))
+			end
+			net:advance(0.1)
+			net:equal(#alice:take_all(), 5, "answers")
+		end
 	end,
 }
