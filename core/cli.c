@@ -124,7 +124,8 @@ static bool take_words(struct cli *cli, char **words, int n, char error[256])
 		return true;
 	}
 	if (n > 1) {
-		snprintf(error, 256, "one script only, not '%.100s' too: see viaduct --help", words[1]);
+		snprintf(error, 256, "one script only, not '%.100s' too: see viaduct --help",
+			words[1]);
 		return false;
 	}
 	cli->script = n ? words[0] : NULL;
@@ -140,7 +141,8 @@ bool cli_parse(int argc, char **argv, struct cli *cli, char error[256])
 	static const struct {
 		const char *name;
 		enum cli_command command;
-	} commands[] = {{"run", CLI_RUN}, {"check", CLI_CHECK}, {"ctl", CLI_CTL}, {"help", CLI_HELP}};
+	} commands[] = {
+		{"run", CLI_RUN}, {"check", CLI_CHECK}, {"ctl", CLI_CTL}, {"help", CLI_HELP}};
 	*cli = (struct cli){.command = CLI_RUN};
 	int first = 1;
 	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++)

@@ -14,8 +14,8 @@ struct cli {
 	uint32_t n_legs;
 	struct host_setting settings[CLI_SETTINGS_MAX];
 	uint32_t n_settings;
-	const char *socket; /* NULL: the default */
-	const char *script; /* NULL: scripts/proxy.lua */
+	const char *socket;		  /* NULL: the default */
+	const char *script;		  /* NULL: scripts/proxy.lua */
 	const char *words[CLI_WORDS_MAX]; /* of ctl */
 	uint32_t n_words;
 	bool json;

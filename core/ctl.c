@@ -1,4 +1,5 @@
-/* The control socket's requests: {"command": "status", "argument": ...} in, {"ok": true, "result": ...} or
+/* The control socket's requests: {"command": "status", "argument": ...} in, {"ok": true, "result":
+ * ...} or
  * {"ok": false, "error": "..."} out, one line each. */
 #include <jansson.h>
 #include <stdlib.h>
@@ -85,8 +86,7 @@ static json_t *network(struct live *live)
 	struct live_statistics now;
 	json_t *counts = json_object();
 	live_statistics(live, &now);
-#define LIVE_COUNTER(name)                                                                         \
-	json_object_set_new(counts, #name, json_integer((json_int_t)now.name));
+#define LIVE_COUNTER(name) json_object_set_new(counts, #name, json_integer((json_int_t)now.name));
 	LIVE_COUNTERS(LIVE_COUNTER)
 #undef LIVE_COUNTER
 	return counts;
@@ -107,14 +107,14 @@ static json_t *status(struct run *run)
 {
 	struct host_status now;
 	host_status(run->host, &now);
-	json_t *result = json_pack("{s:s, s:i, s:o, s:o, s:o, s:i, s:i, s:I, s:i, s:i, s:o}", "version",
-		VERSION, "generation", (int)now.generation, "file", text(now.file), "loaded_at",
-		iso_time(now.loaded_at), "by", text(now.by), "kept", (int)now.kept, "draining",
-		(int)now.draining, "script_memory", (json_int_t)now.memory, "pending",
+	json_t *result = json_pack("{s:s, s:i, s:o, s:o, s:o, s:i, s:i, s:I, s:i, s:i, s:o}",
+		"version", VERSION, "generation", (int)now.generation, "file", text(now.file),
+		"loaded_at", iso_time(now.loaded_at), "by", text(now.by), "kept", (int)now.kept,
+		"draining", (int)now.draining, "script_memory", (json_int_t)now.memory, "pending",
 		(int)host_pending(run->host), "messages_in_work", (int)run->engine->n_live,
 		"last_failure", failure(&now));
-	json_object_set_new(result, "bindings",
-		json_integer(bindings_count(run->engine->bindings)));
+	json_object_set_new(
+		result, "bindings", json_integer(bindings_count(run->engine->bindings)));
 	json_object_set_new(result, "legs", legs(run->engine));
 	json_object_set_new(result, "counters", counters(run->engine));
 	json_object_set_new(result, "network", network(run->live));
@@ -137,7 +137,8 @@ static void add_binding(void *self, const struct binding *binding)
 		json_pack("{s:o, s:o, s:I, s:f, s:o}", "aor", wire_text(binding->aor), "contact",
 			wire_text(binding->contact), "expires",
 			(json_int_t)((binding->expires_at - bindings->now) / 1000), "q",
-			binding->q / (double)BINDING_Q_MAX, "call_id", wire_text(binding->call_id)));
+			binding->q / (double)BINDING_Q_MAX, "call_id",
+			wire_text(binding->call_id)));
 }
 
 static json_t *bindings(struct run *run, const char *aor)
@@ -149,7 +150,8 @@ static json_t *bindings(struct run *run, const char *aor)
 	uint64_t position = 0;
 	if (!aor) {
 		while (json_array_size(found.list) < BINDINGS_SHOWN_MAX &&
-			bindings_walk(engine->bindings, &position, 100, found.now, add_binding, &found))
+			bindings_walk(
+				engine->bindings, &position, 100, found.now, add_binding, &found))
 			;
 	} else if (registrar_find(engine, span_str(aor), &cursor)) {
 		while (bindings_next(&cursor, &binding))
@@ -217,8 +219,8 @@ void ctl_answer(void *arg, struct span line, struct control_reply *reply)
 	struct run *run = arg;
 	const char *command = NULL, *argument = NULL;
 	json_t *request = json_loadb(line.p, line.n, 0, NULL);
-	json_t *answer = request && json_unpack(request, "{s:s, s?s}", "command", &command, "argument",
-					    &argument) == 0
+	json_t *answer = request && json_unpack(request, "{s:s, s?s}", "command", &command,
+					    "argument", &argument) == 0
 				 ? act(run, command, argument)
 				 : fail("a request is a JSON object with a command");
 	char *out = answer ? json_dumps(answer, JSON_COMPACT) : NULL;

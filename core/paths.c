@@ -7,8 +7,8 @@
 
 /* Relative to the folder of the binary: library, scripts. */
 static const char *const layouts[][2] = {
-	{"../lua", "../scripts"},                             /* build/viaduct */
-	{"../../lua", "../../scripts"},                       /* build/asan/viaduct */
+	{"../lua", "../scripts"},				  /* build/viaduct */
+	{"../../lua", "../../scripts"},				  /* build/asan/viaduct */
 	{"../share/lua/5.1", "../share/lua/5.1/viaduct/scripts"}, /* make install, luarocks */
 };
 
@@ -52,7 +52,8 @@ bool paths_find(struct paths *paths, char error[3 * PATHS_MAX])
 			return true;
 	}
 	snprintf(error, 3 * PATHS_MAX,
-		"Viaduct's Lua library (viaduct/init.lua) is neither in %s/../lua nor in %s/../share/lua/5.1",
+		"Viaduct's Lua library (viaduct/init.lua) is neither in %s/../lua nor in "
+		"%s/../share/lua/5.1",
 		self, self);
 	return false;
 }

@@ -1,5 +1,5 @@
-/* `viaduct run`: the live world, the engine, the script host and the control socket, joined; and what makes the
- * script reload: a changed file, SIGHUP, `viaduct ctl reload`. */
+/* `viaduct run`: the live world, the engine, the script host and the control socket, joined; and
+ * what makes the script reload: a changed file, SIGHUP, `viaduct ctl reload`. */
 #include "run.h"
 
 #include <signal.h>
@@ -14,7 +14,8 @@
 
 enum { DEBOUNCE_MS = 150 };
 
-/* Tells whether the watched files are still those of the last load, so that one save reloads once. */
+/* Tells whether the watched files are still those of the last load, so that one save reloads once.
+ */
 static uint64_t fingerprint(const struct run *run)
 {
 	static const struct siphash_key key = {0};
@@ -25,7 +26,8 @@ static uint64_t fingerprint(const struct run *run)
 	for (uint32_t i = 0; (file = host_watched_file(run->host, i)); i++) {
 		if (stat(file, &st))
 			st = (struct stat){0};
-		int64_t facts[] = {(int64_t)st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
+		int64_t facts[] = {
+			(int64_t)st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
 		siphash_add(&hash, span_str(file));
 		siphash_add(&hash, span_of((const char *)facts, sizeof facts));
 	}
@@ -131,8 +133,7 @@ static int serve(struct run *run, const char *socket)
 	char error[256];
 	if (host_load(run->host, run->script, "start"))
 		return 1;
-	struct control *control =
-		control_open(run->live, socket, ctl_answer, run, error);
+	struct control *control = control_open(run->live, socket, ctl_answer, run, error);
 	if (!control) {
 		fprintf(stderr, "viaduct: control socket %s: %s\n", socket, error);
 		return 1;

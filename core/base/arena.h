@@ -1,5 +1,5 @@
-/* Memory that is freed all at once: one arena per message. Bytes handed out never move and are never
- * written again by the arena, so spans into it stay valid until arena_reset. */
+/* Memory that is freed all at once: one arena per message. Bytes handed out never move and are
+ * never written again by the arena, so spans into it stay valid until arena_reset. */
 #pragma once
 
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* What must not happen, and memory that must not run out.
  *
- * BUG(condition) aborts with the place: for broken invariants of this program only, never for what a
- * peer or a script sent. Whatever a peer can size meets a named limit before it is allocated, so an
- * allocation that fails is the machine's end, not an event to handle. */
+ * BUG(condition) aborts with the place: for broken invariants of this program only, never for what
+ * a peer or a script sent. Whatever a peer can size meets a named limit before it is allocated, so
+ * an allocation that fails is the machine's end, not an event to handle. */
 #pragma once
 
 #include <stddef.h>

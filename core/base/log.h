@@ -38,11 +38,13 @@ static inline struct log_field log_text(const char *key, struct span text)
 #define LOG_STR(k, s) log_text((k), span_str(s))
 #define LOG_NUM(k, v) ((struct log_field){.key = (k), .number = (int64_t)(v)})
 
-void log_write(struct log *log, enum log_level level, const char *event, const struct log_field *fields);
+void log_write(
+	struct log *log, enum log_level level, const char *event, const struct log_field *fields);
 
 #define log_event(log, lvl, event, ...)                                                            \
 	do {                                                                                       \
 		if ((lvl) <= (log)->level)                                                         \
 			log_write((log), (lvl), (event),                                           \
-				(const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) {.key = NULL}}); \
+				(const struct log_field[]){                                        \
+					__VA_ARGS__ __VA_OPT__(, ){.key = NULL}});                 \
 	} while (0)

@@ -1,4 +1,5 @@
-/* Building short text in a buffer the caller has sized: each put_ writes at `out` and returns the end. */
+/* Building short text in a buffer the caller has sized: each put_ writes at `out` and returns the
+ * end. */
 #pragma once
 
 #include "base/span.h"
@@ -28,7 +29,8 @@ static inline char *put_u32(char *out, uint32_t value)
 /* 16 lower-case digits. */
 static inline char *put_hex64(char *out, uint64_t value)
 {
-	/* Eight digits at a time: spread the nibbles over bytes, then '0' to '9' or 'a' to 'f' without a branch. */
+	/* Eight digits at a time: spread the nibbles over bytes, then '0' to '9' or 'a' to 'f'
+	 * without a branch. */
 	for (int half = 0; half < 2; half++) {
 		uint64_t x = half ? value & 0xffffffff : value >> 32;
 		x = (x & 0xffff) << 32 | x >> 16;

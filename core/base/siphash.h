@@ -1,4 +1,5 @@
-/* SipHash-2-4: a keyed hash for tables and branches that outsiders can neither collide nor forge. */
+/* SipHash-2-4: a keyed hash for tables and branches that outsiders can neither collide nor forge.
+ */
 #pragma once
 
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /* The world as a table: everything the engine does to the outside and everything it learns from it.
  *
  * The engine decides from (state, event, time, random) alone and acts only through struct world.
- * `live` (core/net) answers with sockets, c-ares and libev; `sim` (core/net/sim) with a virtual clock,
- * network and DNS. The engine cannot tell them apart. Neither side ever calls the other re-entrantly:
- * a world call made inside an event never delivers an event before it returns. */
+ * `live` (core/net) answers with sockets, c-ares and libev; `sim` (core/net/sim) with a virtual
+ * clock, network and DNS. The engine cannot tell them apart. Neither side ever calls the other
+ * re-entrantly: a world call made inside an event never delivers an event before it returns. */
 #pragma once
 
 #include <stdint.h>
@@ -13,7 +13,7 @@
 
 /* Where bytes came from, or shall go. */
 struct flow {
-	uint32_t leg;        /* index given to leg_open */
+	uint32_t leg; /* index given to leg_open */
 	struct addr peer;
 	uint64_t connection; /* stream legs: generation-counted id, 0 = none known; datagrams: 0 */
 };
@@ -28,10 +28,10 @@ enum dns_type { DNS_A, DNS_AAAA, DNS_SRV, DNS_NAPTR };
 struct dns_record {
 	enum dns_type type;
 	uint32_t ttl_s;
-	struct addr addr;          /* A, AAAA; port 0 */
-	uint16_t priority, weight; /* SRV; NAPTR: order, preference */
-	uint16_t port;             /* SRV */
-	char target[256];          /* SRV target, NAPTR replacement */
+	struct addr addr;	    /* A, AAAA; port 0 */
+	uint16_t priority, weight;  /* SRV; NAPTR: order, preference */
+	uint16_t port;		    /* SRV */
+	char target[256];	    /* SRV target, NAPTR replacement */
 	char flags[8], service[32]; /* NAPTR */
 };
 
@@ -44,15 +44,17 @@ struct world_events {
 	/* One datagram, or one framed message of a stream. `bytes` are valid until the next
 	 * turn_end returns; the engine copies what it keeps longer. */
 	void (*message)(void *self, const struct flow *from, struct span bytes);
-	/* A stream that can not be cut any further: `bytes` is what came since the last message. The
-	 * engine may answer; the world closes the stream once that is written. */
+	/* A stream that can not be cut any further: `bytes` is what came since the last message.
+	 * The engine may answer; the world closes the stream once that is written. */
 	void (*unframed)(void *self, const struct flow *from, struct span bytes);
-	/* A message given to send for a stream that could not be opened: it never left. Before `closed`. */
+	/* A message given to send for a stream that could not be opened: it never left. Before
+	 * `closed`. */
 	void (*unsent)(void *self, const struct flow *to, struct span message, const char *reason);
-	/* A stream ended or could not be opened; `reason` is an errno name such as "ECONNREFUSED". */
+	/* A stream ended or could not be opened; `reason` is an errno name such as "ECONNREFUSED".
+	 */
 	void (*closed)(void *self, const struct flow *flow, const char *reason);
-	void (*dns)(void *self, uint64_t query, enum dns_status status, const struct dns_record *records,
-		uint32_t n);
+	void (*dns)(void *self, uint64_t query, enum dns_status status,
+		const struct dns_record *records, uint32_t n);
 	/* The time asked for by wake_at has come. */
 	void (*wake)(void *self);
 	/* After each batch of events, before the world waits: the engine ends what is done. All
@@ -61,9 +63,10 @@ struct world_events {
 	void (*turn_end)(void *self);
 };
 
-/* How a stream is cut into messages (core/sip/frame.h gives one). Returns the length of the first message
- * in `bytes`, 0 when more is needed, or negative when the stream is beyond repair. `*skip` is how many
- * leading bytes (CRLF keep-alives) come before it, `*pongs` how many keep-alive pings those hold. */
+/* How a stream is cut into messages (core/sip/frame.h gives one). Returns the length of the first
+ * message in `bytes`, 0 when more is needed, or negative when the stream is beyond repair. `*skip`
+ * is how many leading bytes (CRLF keep-alives) come before it, `*pongs` how many keep-alive pings
+ * those hold. */
 typedef int64_t (*frame_fn)(struct span bytes, uint32_t *skip, uint32_t *pongs);
 
 enum { WORLD_IOV_MAX = 64 }; /* pieces of one message given to send */
@@ -74,20 +77,22 @@ struct world {
 	const struct world_events *events;
 	void *self;
 
-	int64_t (*now_us)(struct world *world);  /* monotonic; one value for a whole turn */
+	int64_t (*now_us)(struct world *world);	 /* monotonic; one value for a whole turn */
 	int64_t (*wall_ms)(struct world *world); /* since 1970 */
 	void (*random)(struct world *world, void *bytes, size_t n); /* cryptographic in `live` */
 	/* One wake-up, replacing the former one; INT64_MAX: none. */
 	void (*wake_at)(struct world *world, int64_t at_us);
 
 	/* Returns 0, or -1 with a reason in `error` (a sentence without full stop). */
-	int (*leg_open)(struct world *world, uint32_t leg, struct leg_address *address, char error[256]);
+	int (*leg_open)(
+		struct world *world, uint32_t leg, struct leg_address *address, char error[256]);
 	void (*leg_close)(struct world *world, uint32_t leg);
 	/* Queues one message; it goes out at the end of the turn, in order. On streams: by
 	 * to->connection while that lives, else by a connection to to->peer (opened when needed).
-	 * Returns 0, or a negative errno when it can be told at once; later failures of a stream come
-	 * as `closed`. A negative return has sent nothing. */
-	int (*send)(struct world *world, const struct flow *to, const struct iovec *iov, uint32_t n);
+	 * Returns 0, or a negative errno when it can be told at once; later failures of a stream
+	 * come as `closed`. A negative return has sent nothing. */
+	int (*send)(
+		struct world *world, const struct flow *to, const struct iovec *iov, uint32_t n);
 	void (*stream_close)(struct world *world, uint64_t connection);
 
 	/* Answers by events.dns, never before this returns. `query` is the caller's id. */

@@ -92,7 +92,8 @@ char *put_branch(char *out, uint64_t answer_part, uint64_t loop_part, uint32_t n
 
 static bool has_length(struct span branch)
 {
-	return branch.n == BRANCH_LENGTH || (branch.n > BRANCH_LENGTH && branch.p[BRANCH_LENGTH] == '.');
+	return branch.n == BRANCH_LENGTH ||
+	       (branch.n > BRANCH_LENGTH && branch.p[BRANCH_LENGTH] == '.');
 }
 
 uint32_t branch_number(struct span branch)

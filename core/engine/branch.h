@@ -1,13 +1,14 @@
 /* The marks Viaduct leaves in messages it forwards, so that it needs no memory of them.
  *
  * A branch is "z9hG4bK" and two keyed 64-bit hashes in hex:
- *   - the answer part, over what a response brings back (our sent-by, Call-ID, CSeq number; branch, received and rport of the
- *     Via below, so that whoever answers can not send the answer elsewhere): a
- *     response whose top Via does not carry the right one is not ours (RFC 3261 16.7 (3), 18.1.2);
- *   - the loop part, over what makes a request take the same way again (Request-URI and Route as received, From tag,
- *     Call-ID, CSeq number; not Via, To or method): equal means loop, different means spiral (RFC 5393 4.2.1).
- * A branch of a stateful forward has ".N" behind it, N counted from 1, which goes into the answer part too: forks differ.
- * A retransmission, the ACK to a failure and a CANCEL get the branch of their INVITE (RFC 3261 16.11). */
+ *   - the answer part, over what a response brings back (our sent-by, Call-ID, CSeq number; branch,
+ * received and rport of the Via below, so that whoever answers can not send the answer elsewhere):
+ * a response whose top Via does not carry the right one is not ours (RFC 3261 16.7 (3), 18.1.2);
+ *   - the loop part, over what makes a request take the same way again (Request-URI and Route as
+ * received, From tag, Call-ID, CSeq number; not Via, To or method): equal means loop, different
+ * means spiral (RFC 5393 4.2.1). A branch of a stateful forward has ".N" behind it, N counted from
+ * 1, which goes into the answer part too: forks differ. A retransmission, the ACK to a failure and
+ * a CANCEL get the branch of their INVITE (RFC 3261 16.11). */
 #pragma once
 
 #include "engine/engine.h"
@@ -39,5 +40,6 @@ uint32_t branch_number(struct span branch);
 bool branch_has_answer_part(struct span branch, uint64_t answer_part);
 bool branch_has_loop_part(struct span branch, uint64_t loop_part);
 
-/* Goes into Record-Route: who brings it back in a Route of the same Call-ID was part of a dialog we let through. */
+/* Goes into Record-Route: who brings it back in a Route of the same Call-ID was part of a dialog we
+ * let through. */
 uint64_t dialog_mark(const struct branch_seed *seed);

@@ -38,18 +38,22 @@ static int send_bytes(struct client *client, const char *bytes, uint32_t n)
 
 /* ---- ACK and CANCEL: made of the request that was sent (RFC 3261 17.1.1.3, 9.1) ---- */
 
-/* Call-ID, From, Request-URI, top Via and Route as they were; `to` from the response or the request. Returns new. */
+/* Call-ID, From, Request-URI, top Via and Route as they were; `to` from the response or the
+ * request. Returns new. */
 static char *follow_up(struct msg *request, struct span method, struct span to, uint32_t *n)
 {
-	static const enum hdr_id kept[] = {HDR_VIA, HDR_MAX_FORWARDS, HDR_FROM, HDR_CALL_ID, HDR_ROUTE};
+	static const enum hdr_id kept[] = {
+		HDR_VIA, HDR_MAX_FORWARDS, HDR_FROM, HDR_CALL_ID, HDR_ROUTE};
 	char *text = must_alloc(request->raw.n + (size_t)to.n + 256), *out = text;
 	out = put_span(out, method);
 	*out++ = ' ';
 	out = put_span(out, request->uri);
 	out = put_text(out, " SIP/2.0\r\n");
 	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
-		for (int at = msg_find(request, kept[i], 0); at >= 0; at = msg_find(request, kept[i], at + 1)) {
-			out = put_span(out, span_of(request->headers[at].line, request->headers[at].line_n));
+		for (int at = msg_find(request, kept[i], 0); at >= 0;
+			at = msg_find(request, kept[i], at + 1)) {
+			out = put_span(out,
+				span_of(request->headers[at].line, request->headers[at].line_n));
 			if (kept[i] == HDR_VIA)
 				break;
 		}
@@ -71,7 +75,8 @@ static struct msg *sent_request(struct client *client)
 	struct msg *msg = &client->engine->scratch;
 	struct msg_error error;
 	msg_fini(msg);
-	if (!client->bytes || msg_parse(msg, span_of(client->bytes, client->n), &error) || !msg_cseq(msg))
+	if (!client->bytes || msg_parse(msg, span_of(client->bytes, client->n), &error) ||
+		!msg_cseq(msg))
 		return NULL;
 	return msg;
 }
@@ -112,7 +117,8 @@ static void arm(struct client *client)
 		timers_arm(&client->engine->timers, &client->timer, due_ms);
 }
 
-/* What a finished transaction may still need: the request, while an ACK may have to be made of it. */
+/* What a finished transaction may still need: the request, while an ACK may have to be made of it.
+ */
 static void drop_bytes(struct client *client)
 {
 	uint8_t state = client->txn.state;

@@ -1,5 +1,6 @@
-/* Client transactions (RFC 3261 17.1): a request's bytes, the machine that repeats them, and who wants to hear of the
- * answer. INVITE and its CANCEL are two of them; the ACK to a failure is made and sent here. */
+/* Client transactions (RFC 3261 17.1): a request's bytes, the machine that repeats them, and who
+ * wants to hear of the answer. INVITE and its CANCEL are two of them; the ACK to a failure is made
+ * and sent here. */
 #pragma once
 
 #include "base/table.h"
@@ -9,12 +10,13 @@
 enum client_news {
 	CLIENT_RESPONSE, /* `response` is for the user */
 	CLIENT_TIMED_OUT,
-	CLIENT_FAILED,   /* transport error */
-	CLIENT_ENDED,    /* forgotten after this call */
+	CLIENT_FAILED, /* transport error */
+	CLIENT_ENDED,  /* forgotten after this call */
 };
 
 struct client;
-typedef void (*client_fn)(void *user, struct client *client, enum client_news news, struct packet *response);
+typedef void (*client_fn)(
+	void *user, struct client *client, enum client_news news, struct packet *response);
 
 /* In engine->transactions by key, as servers are (engine/relay.h): both begin with link and key. */
 struct client {
@@ -28,12 +30,12 @@ struct client {
 	struct flow to;
 	client_fn told; /* NULL: nobody listens */
 	void *user;
-	char *bytes;    /* of the request, owned; NULL once it can be needed no more */
+	char *bytes; /* of the request, owned; NULL once it can be needed no more */
 	uint32_t n;
 };
 
-/* For the request in `bytes` (taken), to be sent to `to` by client_go. `branch` of its top Via and `method` make the key. NULL
- * when a limit stands against it; `bytes` are freed then. */
+/* For the request in `bytes` (taken), to be sent to `to` by client_go. `branch` of its top Via and
+ * `method` make the key. NULL when a limit stands against it; `bytes` are freed then. */
 struct client *client_new(struct engine *engine, char *bytes, uint32_t n, struct span branch,
 	struct span method, const struct flow *to, client_fn told, void *user);
 /* Sends; a failure may be told before this returns. */

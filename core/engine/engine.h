@@ -1,12 +1,13 @@
-/* The engine: legs, received messages, decisions. Everything hangs off struct engine; it acts on the outside through
- * its struct world only and asks a struct policy (the script host) what to do with each message.
+/* The engine: legs, received messages, decisions. Everything hangs off struct engine; it acts on
+ * the outside through its struct world only and asks a struct policy (the script host) what to do
+ * with each message.
  *
- * It refuses on its own, before any policy sees it: what is not SIP, malformed messages (RFC 3261 16.3 (1)), and work
- * beyond a limit. All else is policy.
+ * It refuses on its own, before any policy sees it: what is not SIP, malformed messages (RFC
+ * 3261 16.3 (1)), and work beyond a limit. All else is policy.
  *
- * Glossary: a *packet* is a received message with its source and the decision about it; a *leg* is a socket messages
- * come from and go to, with the address it shows to others; a *turn* is one batch of events, after which what
- * was sent leaves and what is done is freed. */
+ * Glossary: a *packet* is a received message with its source and the decision about it; a *leg* is
+ * a socket messages come from and go to, with the address it shows to others; a *turn* is one batch
+ * of events, after which what was sent leaves and what is done is freed. */
 #pragma once
 
 #include "base/log.h"
@@ -21,8 +22,8 @@
 #include "sip/write.h"
 
 enum {
-	PACKETS_MAX = 16384,      /* received messages in work at one time; beyond: 503 */
-	RETRY_AFTER_S = 5,        /* Retry-After of such a 503 */
+	PACKETS_MAX = 16384,	    /* received messages in work at one time; beyond: 503 */
+	RETRY_AFTER_S = 5,	    /* Retry-After of such a 503 */
 	TRANSACTIONS_MAX = 1000000, /* clients and servers together */
 	HANDLE_SLOT_BITS = 20,
 };
@@ -42,19 +43,21 @@ struct packet {
 	struct flow from;
 	struct engine *engine;
 	enum decision decision;
-	uint32_t reply_code; /* of DECISION_REPLIED */
-	struct flow to;      /* of DECISION_FORWARDED */
-	bool located;        /* its Request-URI is the contact of a binding here */
+	uint32_t reply_code;  /* of DECISION_REPLIED */
+	struct flow to;	      /* of DECISION_FORWARDED */
+	bool located;	      /* its Request-URI is the contact of a binding here */
 	uint32_t path_routes; /* Route values that came from the Path of that binding */
-	struct relay *relay; /* a request: forwarded statefully; a provisional response: on its way through a script */
-	int own_vias;        /* of a response: Vias of ours on top */
+	struct relay *relay;  /* a request: forwarded statefully; a provisional response: on its way
+				 through a script */
+	int own_vias;	      /* of a response: Vias of ours on top */
 	uint32_t slot, generation;
-	uint32_t holds;      /* nobody holds it: freed at the end of the turn */
-	bool kept;           /* independent of the receive buffer */
+	uint32_t holds;	     /* nobody holds it: freed at the end of the turn */
+	bool kept;	     /* independent of the receive buffer */
 	struct packet *next; /* in this turn's list, or in the pool */
 };
 
-/* Who decides. `receive` takes over one hold on the packet and ends it with packet_done, now or later. */
+/* Who decides. `receive` takes over one hold on the packet and ends it with packet_done, now or
+ * later. */
 struct policy {
 	void *self;
 	void (*receive)(void *self, struct packet *packet);
@@ -84,11 +87,11 @@ struct engine {
 
 	struct table transactions; /* struct client and struct relay */
 	struct txn_times times;
-	struct msg scratch;        /* for reading back what we wrote */
-	struct edit_state saved;   /* of the request that is being forwarded */
+	struct msg scratch;	 /* for reading back what we wrote */
+	struct edit_state saved; /* of the request that is being forwarded */
 	struct dns_cache *dns;
-	struct targets *targets;   /* the dead ones */
-	void **garbage;            /* freed at the end of the turn */
+	struct targets *targets; /* the dead ones */
+	void **garbage;		 /* freed at the end of the turn */
 	uint32_t n_garbage, garbage_size;
 
 	struct lookup *lookups;
@@ -115,8 +118,9 @@ static inline double packet_handle(const struct packet *packet)
 struct packet *packet_of(struct engine *engine, double handle);
 void packet_hold(struct packet *packet);
 void packet_release(struct packet *packet);
-/* The policy is through with it: a request without a decision is answered 500, anything else without one is dropped;
- * both counted. Ends the policy's hold. `failed`: the handler ended in an error. */
+/* The policy is through with it: a request without a decision is answered 500, anything else
+ * without one is dropped; both counted. Ends the policy's hold. `failed`: the handler ended in an
+ * error. */
 void packet_done(struct packet *packet, bool failed);
 
 static inline struct leg *packet_leg(const struct packet *packet)
@@ -124,8 +128,9 @@ static inline struct leg *packet_leg(const struct packet *packet)
 	return &packet->engine->legs.leg[packet->from.leg];
 }
 
-/* Answers a request to where it came from (RFC 3261 18.2.2, RFC 3581 4; never where a Via merely points). ACK is never
- * answered. `headers` are whole lines with CRLF, checked by the caller. Records the decision. */
+/* Answers a request to where it came from (RFC 3261 18.2.2, RFC 3581 4; never where a Via merely
+ * points). ACK is never answered. `headers` are whole lines with CRLF, checked by the caller.
+ * Records the decision. */
 void packet_reply(struct packet *packet, uint32_t code, struct span reason, struct span headers);
 /* The same with a body. */
 void packet_reply_full(struct packet *packet, const struct reply *reply);
@@ -139,8 +144,8 @@ int engine_send(struct engine *engine, const struct flow *to, const struct iovec
 /* Frees at the end of the turn: what was sent from it has left by then. NULL is fine. */
 void engine_free_later(struct engine *engine, void *memory);
 
-/* Asks the world for DNS records; `done` is called later, once, unless cancelled. Returns an id, 0 when too many
- * questions are open. */
-uint64_t engine_lookup(struct engine *engine, enum dns_type type, struct span name, uint32_t timeout_ms,
-	lookup_fn done, void *arg);
+/* Asks the world for DNS records; `done` is called later, once, unless cancelled. Returns an id, 0
+ * when too many questions are open. */
+uint64_t engine_lookup(struct engine *engine, enum dns_type type, struct span name,
+	uint32_t timeout_ms, lookup_fn done, void *arg);
 void engine_lookup_cancel(struct engine *engine, uint64_t id);

@@ -1,24 +1,28 @@
-/* Stateless forwarding (RFC 3261 16.3 to 16.7 and 16.11): one message in, one message out, nothing remembered.
+/* Stateless forwarding (RFC 3261 16.3 to 16.7 and 16.11): one message in, one message out, nothing
+ * remembered.
  *
- * A forward either happens at once or needs a name resolved first; then nothing has been changed yet, and
- * forward_request_to goes on with the address found. Errors are answered here, statelessly, and counted. */
+ * A forward either happens at once or needs a name resolved first; then nothing has been changed
+ * yet, and forward_request_to goes on with the address found. Errors are answered here,
+ * statelessly, and counted. */
 #pragma once
 
 #include "engine/resolve.h"
 
 enum forward_result {
-	FORWARD_DONE,   /* forwarded, answered or dropped: the packet has its decision */
+	FORWARD_DONE,	/* forwarded, answered or dropped: the packet has its decision */
 	FORWARD_RESOLVE /* a name has to be looked up first: forward_resolve */
 };
 
 /* Requests by Route, then Request-URI; responses by Via. */
 enum forward_result forward(struct packet *packet);
-/* Looks up where a request goes that needed it; the choice follows from the request alone, so that a retransmission goes
- * the same way (RFC 3261 16.11). NULL: it does not need it. */
+/* Looks up where a request goes that needed it; the choice follows from the request alone, so that
+ * a retransmission goes the same way (RFC 3261 16.11). NULL: it does not need it. */
 struct resolve *forward_resolve(struct packet *packet, resolve_fn done, void *arg);
 /* Such a request; `target` NULL: there is none, it is answered. */
 void forward_request_to(struct packet *packet, const struct locate_target *target);
-/* `packet` is a request we wrote that never left: answers 503 to whom it came from, as its Vias tell. */
+/* `packet` is a request we wrote that never left: answers 503 to whom it came from, as its Vias
+ * tell. */
 void forward_undelivered(struct packet *packet);
-/* The request belongs to a dialog whose first request went through here: its Route brings our mark back. */
+/* The request belongs to a dialog whose first request went through here: its Route brings our mark
+ * back. */
 bool forward_is_in_dialog(struct packet *packet);

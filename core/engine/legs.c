@@ -29,7 +29,8 @@ bool leg_spec_parse(struct span text, struct leg_spec *spec, char error[256])
 	*spec = (struct leg_spec){0};
 	struct span whole = text;
 	const char *semicolon = span_find(text, ';');
-	struct span option = semicolon ? span_between(semicolon + 1, span_end(text)) : span_of(NULL, 0);
+	struct span option =
+		semicolon ? span_between(semicolon + 1, span_end(text)) : span_of(NULL, 0);
 	if (semicolon)
 		text = span_between(text.p, semicolon);
 	const char *colon = span_find(text, ':');
@@ -43,7 +44,8 @@ bool leg_spec_parse(struct span text, struct leg_spec *spec, char error[256])
 	}
 	if (option.n) {
 		if (!span_starts(option, SPAN("advertise="))) {
-			snprintf(error, 256, "unknown leg option '%.*s': only ;advertise=HOST[:PORT]",
+			snprintf(error, 256,
+				"unknown leg option '%.*s': only ;advertise=HOST[:PORT]",
 				(int)option.n, option.p);
 			return false;
 		}
@@ -52,7 +54,8 @@ bool leg_spec_parse(struct span text, struct leg_spec *spec, char error[256])
 	}
 	if (!spec->host.n && addr_is_any(&spec->address.bind)) {
 		snprintf(error, 256,
-			"%.*s listens on every address: add ;advertise=IP, the address others reach it by",
+			"%.*s listens on every address: add ;advertise=IP, the address others "
+			"reach it by",
 			(int)whole.n, whole.p);
 		return false;
 	}
@@ -233,8 +236,7 @@ bool legs_is_self(struct engine *engine, const struct uri *uri, struct leg **fou
 	bool literal = addr_parse_ip(uri->host, port, &addr);
 	for (uint32_t i = 0; i < engine->legs.n; i++) {
 		struct leg *leg = &engine->legs.leg[i];
-		if (leg->state == LEG_CLOSED ||
-			(transport && leg->address.transport != transport))
+		if (leg->state == LEG_CLOSED || (transport && leg->address.transport != transport))
 			continue;
 		if ((literal && is_address_of(leg, &addr)) || is_shown_by(leg, uri->host, port)) {
 			*found = leg;
@@ -251,8 +253,8 @@ static bool can_reach(const struct leg *leg, enum transport transport, const str
 	       (!addr_is_loopback(&leg->address.bind) || addr_is_loopback(peer));
 }
 
-struct leg *legs_towards(
-	struct engine *engine, enum transport transport, const struct addr *peer, struct leg *preferred)
+struct leg *legs_towards(struct engine *engine, enum transport transport, const struct addr *peer,
+	struct leg *preferred)
 {
 	static const enum transport any[] = {TRANSPORT_UDP, TRANSPORT_TCP};
 	for (unsigned t = 0; t < (transport ? 1 : 2); t++) {

@@ -1,7 +1,7 @@
 /* Legs: parse what users write, open and close sockets through the world, know one's own addresses.
  *
- * A leg that a new script no longer names *drains*: it goes on until nothing was forwarded through it for
- * LEG_LINGER_MS (RFC 3261's 64*T1, after which no response can be due), and closes then. */
+ * A leg that a new script no longer names *drains*: it goes on until nothing was forwarded through
+ * it for LEG_LINGER_MS (RFC 3261's 64*T1, after which no response can be due), and closes then. */
 #pragma once
 
 #include "base/timers.h"
@@ -19,14 +19,14 @@ enum leg_state { LEG_CLOSED, LEG_PREPARED, LEG_OPEN, LEG_DRAINING };
 struct leg {
 	enum leg_state state;
 	uint32_t index;
-	uint32_t serial;              /* of this opening: an index is used again, this is not */
-	struct leg_address address;   /* real port once open */
-	char spec[LEG_SPEC_MAX];      /* as the user wrote it */
-	char host[LEG_SPEC_MAX];      /* shown to others: advertised or bound, IPv6 in brackets */
-	uint16_t port;                /* shown to others */
+	uint32_t serial;		/* of this opening: an index is used again, this is not */
+	struct leg_address address;	/* real port once open */
+	char spec[LEG_SPEC_MAX];	/* as the user wrote it */
+	char host[LEG_SPEC_MAX];	/* shown to others: advertised or bound, IPv6 in brackets */
+	uint16_t port;			/* shown to others */
 	char sent_by[LEG_SPEC_MAX + 8]; /* "host:port" */
 	uint32_t sent_by_n, host_n;
-	int64_t used_ms;              /* last time something was sent or received on it */
+	int64_t used_ms; /* last time something was sent or received on it */
 	uint64_t n_received, n_sent;
 	struct timer linger;
 	struct engine *engine;
@@ -41,11 +41,11 @@ struct legs {
 struct leg_spec {
 	struct leg_address address;
 	struct span host; /* advertised, or empty */
-	uint16_t port;    /* advertised, or 0 */
+	uint16_t port;	  /* advertised, or 0 */
 };
 
-/* `udp:127.0.0.1:5060`, `tcp:[::1]:5060`, `udp:0.0.0.0:5060;advertise=198.51.100.1[:5060]`. False with a sentence in `error`
- * that says what to write instead. */
+/* `udp:127.0.0.1:5060`, `tcp:[::1]:5060`, `udp:0.0.0.0:5060;advertise=198.51.100.1[:5060]`. False
+ * with a sentence in `error` that says what to write instead. */
 bool leg_spec_parse(struct span text, struct leg_spec *spec, char error[256]);
 
 /* A change of legs, all or nothing: prepare opens what is missing, then commit or abort. */
@@ -54,19 +54,22 @@ struct leg_plan {
 	uint32_t n_named;
 };
 struct engine;
-/* 0, or -1 with `error` and the number of the offending text in `*bad`; nothing has changed then. */
+/* 0, or -1 with `error` and the number of the offending text in `*bad`; nothing has changed then.
+ */
 int legs_prepare(struct engine *engine, const struct span *specs, uint32_t n, struct leg_plan *plan,
 	char error[256], uint32_t *bad);
 void legs_commit(struct engine *engine, const struct leg_plan *plan);
 void legs_abort(struct engine *engine, const struct leg_plan *plan);
 void legs_close_all(struct engine *engine);
 
-/* The open leg whose shown address is exactly this; NULL when none. `sent_by` as it stands in a Via. */
-struct leg *legs_by_sent_by(struct engine *engine, enum transport transport, struct span host, uint16_t port);
-/* True when the URI names one of our legs: shown or bound address, its port (default filled in) and, when the URI says one,
- * its transport. The leg found is put into `*leg` (may be NULL). */
+/* The open leg whose shown address is exactly this; NULL when none. `sent_by` as it stands in a
+ * Via. */
+struct leg *legs_by_sent_by(
+	struct engine *engine, enum transport transport, struct span host, uint16_t port);
+/* True when the URI names one of our legs: shown or bound address, its port (default filled in)
+ * and, when the URI says one, its transport. The leg found is put into `*leg` (may be NULL). */
 bool legs_is_self(struct engine *engine, const struct uri *uri, struct leg **leg);
-/* A leg that can reach `peer` by `transport`: `preferred` when it can, else the first that can; NULL when none.
- * TRANSPORT_NONE: UDP before TCP. */
-struct leg *legs_towards(
-	struct engine *engine, enum transport transport, const struct addr *peer, struct leg *preferred);
+/* A leg that can reach `peer` by `transport`: `preferred` when it can, else the first that can;
+ * NULL when none. TRANSPORT_NONE: UDP before TCP. */
+struct leg *legs_towards(struct engine *engine, enum transport transport, const struct addr *peer,
+	struct leg *preferred);

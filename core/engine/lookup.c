@@ -9,7 +9,7 @@ enum { LOOKUPS_MAX = 4096 };
 struct lookup {
 	uint32_t generation;
 	uint32_t next_free; /* index + 1 */
-	lookup_fn done;     /* NULL: free */
+	lookup_fn done;	    /* NULL: free */
 	void *arg;
 };
 

@@ -28,8 +28,8 @@ static int add_record_route(struct packet *packet, const struct leg *leg, uint64
 	return edit_insert_line(msg, at, HDR_RECORD_ROUTE, span_between(text, out));
 }
 
-/* Puts our Via on top; `*below` becomes its branch. `connection`: where the answer goes back on, if the request came by a
- * stream. */
+/* Puts our Via on top; `*below` becomes its branch. `connection`: where the answer goes back on, if
+ * the request came by a stream. */
 static int add_via(struct packet *packet, const struct leg *leg, struct branch_below *below,
 	const struct route *route, uint32_t number, uint64_t connection)
 {
@@ -55,7 +55,8 @@ static int add_via(struct packet *packet, const struct leg *leg, struct branch_b
 	return edit_insert_line(msg, msg_find(msg, HDR_VIA, 0), HDR_VIA, span_between(text, out));
 }
 
-/* In the dialog-forming request only: later ones follow the route set it made (RFC 3261 16.6 (4)). */
+/* In the dialog-forming request only: later ones follow the route set it made (RFC 3261 16.6 (4)).
+ */
 static bool wants_record_route(struct packet *packet)
 {
 	struct msg *msg = &packet->msg;
@@ -69,7 +70,8 @@ static int set_max_forwards(struct msg *msg, int64_t hops)
 	char text[10];
 	struct span value = span_between(text, put_u32(text, (uint32_t)hops));
 	int at = msg_find(msg, HDR_MAX_FORWARDS, 0);
-	return at >= 0 ? edit_value(msg, at, value) : edit_add(msg, hdr_name(HDR_MAX_FORWARDS), value);
+	return at >= 0 ? edit_value(msg, at, value)
+		       : edit_add(msg, hdr_name(HDR_MAX_FORWARDS), value);
 }
 
 static struct span wrapped(struct msg *msg, struct span uri)
@@ -118,8 +120,8 @@ static int apply_route(struct msg *msg, const struct route *route)
 	return rc;
 }
 
-int outgoing_edit(struct packet *packet, const struct route *route, struct leg *out, uint32_t number,
-	struct outgoing *made)
+int outgoing_edit(struct packet *packet, const struct route *route, struct leg *out,
+	uint32_t number, struct outgoing *made)
 {
 	struct msg *msg = &packet->msg;
 	struct leg *in = packet_leg(packet);
@@ -130,8 +132,8 @@ int outgoing_edit(struct packet *packet, const struct route *route, struct leg *
 	struct branch_below below = branch_below(via);
 	*made = (struct outgoing){0};
 	int rc = set_max_forwards(msg, route->hops_left) | apply_route(msg, route);
-	/* Leaving by another leg we are two hops in one, so that answers and later requests find the right leg
-	 * (RFC 5658). */
+	/* Leaving by another leg we are two hops in one, so that answers and later requests find
+	 * the right leg (RFC 5658). */
 	if (in != out && rc == 0) {
 		rc = record ? add_record_route(packet, in, mark) : 0;
 		if (rc == 0)

@@ -45,7 +45,8 @@ static struct span aor_of(struct arena *arena, const struct uri *uri)
 
 /* ---- reading the request ---- */
 
-static uint32_t expires_of(struct msg *msg, const struct registrar *registrar, const struct nameaddr *contact)
+static uint32_t expires_of(
+	struct msg *msg, const struct registrar *registrar, const struct nameaddr *contact)
 {
 	struct param param;
 	uint32_t seconds = registrar->default_expires_s;
@@ -63,8 +64,9 @@ static uint32_t expires_of(struct msg *msg, const struct registrar *registrar, c
 static uint16_t q_of(const struct nameaddr *contact)
 {
 	struct param param;
-	if (!param_find(contact->params, SPAN("q"), &param) || !param.value.n || param.value.n > 5 ||
-		param.value.p[0] != '0' || (param.value.n > 1 && param.value.p[1] != '.'))
+	if (!param_find(contact->params, SPAN("q"), &param) || !param.value.n ||
+		param.value.n > 5 || param.value.p[0] != '0' ||
+		(param.value.n > 1 && param.value.p[1] != '.'))
 		return BINDING_Q_MAX;
 	uint32_t q = 0;
 	for (uint32_t i = 2; i < 5; i++) {
@@ -163,8 +165,8 @@ static bool same_contact(const struct binding *stored, const struct uri *uri)
 	       (uri_parse(stored->contact, &known) == 0 && uri_eq(&known, uri));
 }
 
-static bool find_contact(struct registration *reg, const struct uri *uri, struct bindings_cursor *cursor,
-	struct binding *stored)
+static bool find_contact(struct registration *reg, const struct uri *uri,
+	struct bindings_cursor *cursor, struct binding *stored)
 {
 	bindings_find(reg->packet->engine->bindings, reg->aor, reg->now, cursor);
 	while (bindings_next(cursor, stored))
@@ -243,8 +245,8 @@ static char *put_date(char *out, int64_t now_ms)
 			  months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	char line[96];
 	snprintf(line, sizeof line, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n",
-		days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour,
-		tm.tm_min, tm.tm_sec);
+		days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900,
+		tm.tm_hour, tm.tm_min, tm.tm_sec);
 	return put_span(out, span_str(line));
 }
 
@@ -270,7 +272,8 @@ static void answer_bindings(struct registration *reg)
 	bindings_find(packet->engine->bindings, reg->aor, reg->now, &cursor);
 	while (bindings_next(&cursor, &binding))
 		room += binding.contact.n + binding.params.n + REST;
-	char *text = arena_alloc(&packet->msg.arena, room), *out = put_date(text, packet->engine->world->wall_ms(packet->engine->world));
+	char *text = arena_alloc(&packet->msg.arena, room),
+	     *out = put_date(text, packet->engine->world->wall_ms(packet->engine->world));
 	bindings_find(packet->engine->bindings, reg->aor, reg->now, &cursor);
 	while (bindings_next(&cursor, &binding))
 		out = put_binding(out, &binding, reg->now);
@@ -349,7 +352,8 @@ uint32_t registrar_receive(struct packet *packet, const struct registrar *regist
 		return 0;
 	const struct nameaddr *to = msg_to(msg);
 	bool sip = to && (to->uri.scheme == URI_SIP || to->uri.scheme == URI_SIPS);
-	bool to_is_ours = sip && (!registrar->n_domains || registrar_in_domains(registrar, to->uri.host));
+	bool to_is_ours =
+		sip && (!registrar->n_domains || registrar_in_domains(registrar, to->uri.host));
 	if (!to_is_ours && !is_addressed(packet, registrar))
 		return 0;
 	struct registration reg = {.packet = packet, .registrar = registrar};

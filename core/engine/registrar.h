@@ -1,6 +1,6 @@
-/* The registrar of RFC 3261 10.3 over store/bindings: each binding added, refreshed and removed by itself, a fetch changes
- * nothing, all of a REGISTER or nothing. Path (RFC 3327) is kept and used. It checks no credentials: an element
- * before it in the chain does. */
+/* The registrar of RFC 3261 10.3 over store/bindings: each binding added, refreshed and removed by
+ * itself, a fetch changes nothing, all of a REGISTER or nothing. Path (RFC 3327) is kept and used.
+ * It checks no credentials: an element before it in the chain does. */
 #pragma once
 
 #include "engine/engine.h"
@@ -15,19 +15,22 @@ enum {
 struct registrar {
 	uint32_t min_expires_s, max_expires_s, default_expires_s;
 	uint32_t n_domains; /* 0: every domain */
-	char domains[REGISTRAR_DOMAINS_MAX][REGISTRAR_DOMAIN_MAX]; /* lower case; "*.x" for what is below x, "*" */
+	char domains[REGISTRAR_DOMAINS_MAX]
+		    [REGISTRAR_DOMAIN_MAX]; /* lower case; "*.x" for what is below x, "*" */
 };
 
-/* Answers a REGISTER for one of its domains and returns the code; 0: not its business, nothing done. */
+/* Answers a REGISTER for one of its domains and returns the code; 0: not its business, nothing
+ * done. */
 uint32_t registrar_receive(struct packet *packet, const struct registrar *registrar);
-/* Any other request: when the Request-URI is an address of record with a live binding, it becomes the preferred contact
- * (and Path becomes Route). True when it did. */
+/* Any other request: when the Request-URI is an address of record with a live binding, it becomes
+ * the preferred contact (and Path becomes Route). True when it did. */
 bool registrar_route(struct packet *packet);
-/* The Request-URI is in one of the domains given (none given: false), or is a contact bound here, and neither a Route nor
- * maddr sends the request elsewhere. */
+/* The Request-URI is in one of the domains given (none given: false), or is a contact bound here,
+ * and neither a Route nor maddr sends the request elsewhere. */
 bool registrar_serves(struct packet *packet, const struct registrar *registrar);
 /* The Request-URI is an address of record of one of the domains given, and has no binding. */
 bool registrar_lacks(struct packet *packet, const struct registrar *registrar);
 
-/* The bindings of an address of record, as its key text; walk it with bindings_next. False: no AOR. */
+/* The bindings of an address of record, as its key text; walk it with bindings_next. False: no AOR.
+ */
 bool registrar_find(struct engine *engine, struct span uri, struct bindings_cursor *cursor);

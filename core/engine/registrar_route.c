@@ -1,4 +1,5 @@
-/* What bindings mean for requests that are not REGISTER: who is bound here, and where it is reached. */
+/* What bindings mean for requests that are not REGISTER: who is bound here, and where it is
+ * reached. */
 #include "base/put.h"
 #include "engine/registrar_parts.h"
 #include "sip/edit.h"
@@ -60,15 +61,18 @@ bool registrar_find(struct engine *engine, struct span text, struct bindings_cur
 	return true;
 }
 
-/* Leading Routes that name us have done their work (RFC 3261 16.4); the Path comes before all others. */
+/* Leading Routes that name us have done their work (RFC 3261 16.4); the Path comes before all
+ * others. */
 static void add_path(struct packet *packet, struct span path)
 {
 	struct msg *msg = &packet->msg;
 	struct nameaddr route;
 	struct leg *leg;
 	struct msg_values routes = msg_values(msg, HDR_ROUTE);
-	for (struct span value; msg_values_next(&routes, &value); routes = msg_values(msg, HDR_ROUTE)) {
-		if (nameaddr_parse(value, &route) || !legs_is_self(packet->engine, &route.uri, &leg))
+	for (struct span value; msg_values_next(&routes, &value);
+		routes = msg_values(msg, HDR_ROUTE)) {
+		if (nameaddr_parse(value, &route) ||
+			!legs_is_self(packet->engine, &route.uri, &leg))
 			break;
 		if (edit_pop_value(msg, HDR_ROUTE) < 0)
 			return;
@@ -109,8 +113,9 @@ static bool is_routed_elsewhere(struct packet *packet)
 	struct leg *leg;
 	uint32_t n = 0;
 	for (struct span value; msg_values_next(&routes, &value);)
-		if (n++ >= packet->path_routes && (nameaddr_parse(value, &route) ||
-						   !legs_is_self(packet->engine, &route.uri, &leg)))
+		if (n++ >= packet->path_routes &&
+			(nameaddr_parse(value, &route) ||
+				!legs_is_self(packet->engine, &route.uri, &leg)))
 			return true;
 	return false;
 }
@@ -120,7 +125,8 @@ bool registrar_serves(struct packet *packet, const struct registrar *registrar)
 	struct msg *msg = &packet->msg;
 	const struct uri *uri = msg->is_request ? msg_ruri(msg) : NULL;
 	struct param maddr;
-	if (!uri || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS) || is_routed_elsewhere(packet))
+	if (!uri || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS) ||
+		is_routed_elsewhere(packet))
 		return false;
 	if (packet->located)
 		return true;
@@ -129,8 +135,8 @@ bool registrar_serves(struct packet *packet, const struct registrar *registrar)
 	if (registrar_in_domains(registrar, uri->host))
 		return true;
 	struct span key = registrar_contact_key(&msg->arena, uri);
-	return key.n && bindings_has_contact(packet->engine->bindings, key,
-				engine_now_ms(packet->engine));
+	return key.n &&
+	       bindings_has_contact(packet->engine->bindings, key, engine_now_ms(packet->engine));
 }
 
 bool registrar_lacks(struct packet *packet, const struct registrar *registrar)
@@ -145,7 +151,9 @@ bool registrar_lacks(struct packet *packet, const struct registrar *registrar)
 	if (!uri || !uri->user.n || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS))
 		return false;
 	/* With a port it names a host of that domain, not the domain. */
-	if ((uri->port && !legs_is_self(packet->engine, uri, &leg)) || !registrar_in_domains(registrar, uri->host))
+	if ((uri->port && !legs_is_self(packet->engine, uri, &leg)) ||
+		!registrar_in_domains(registrar, uri->host))
 		return false;
-	return !registrar_find(packet->engine, uri->text, &cursor) || !bindings_next(&cursor, &binding);
+	return !registrar_find(packet->engine, uri->text, &cursor) ||
+	       !bindings_next(&cursor, &binding);
 }

@@ -1,4 +1,5 @@
-/* One target of a relay: its addresses are tried one after the other (RFC 3263 4.3), each by a client transaction. */
+/* One target of a relay: its addresses are tried one after the other (RFC 3263 4.3), each by a
+ * client transaction. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -23,7 +24,8 @@ static void final(struct branch *branch, uint16_t code, struct packet *response)
 
 /* ---- patience ---- */
 
-/* Nobody answered in the time given. What is out there is cancelled; should it still say 2xx, that goes upstream. */
+/* Nobody answered in the time given. What is out there is cancelled; should it still say 2xx, that
+ * goes upstream. */
 static void patience_over(struct timer *timer)
 {
 	struct branch *branch = branch_of(timer);
@@ -41,7 +43,8 @@ static void be_patient(struct branch *branch)
 		ms = RELAY_TIMER_C_MS;
 	branch->patience.fire = patience_over;
 	if (ms)
-		timers_arm(&relay->engine->timers, &branch->patience, engine_now_ms(relay->engine) + ms);
+		timers_arm(&relay->engine->timers, &branch->patience,
+			engine_now_ms(relay->engine) + ms);
 }
 
 /* ---- answers ---- */
@@ -56,8 +59,8 @@ static void fail_over(struct branch *branch, uint16_t code, const char *reason)
 {
 	struct engine *engine = branch->relay->engine;
 	const struct locate_target *target = current_target(branch);
-	targets_mark_dead(
-		engine->targets, target->transport, &target->addr, reason, 0, engine_now_ms(engine));
+	targets_mark_dead(engine->targets, target->transport, &target->addr, reason, 0,
+		engine_now_ms(engine));
 	branch->last_code = code;
 	if (branch->state != BRANCH_PENDING)
 		return;
@@ -82,7 +85,8 @@ static void answered(struct branch *branch, struct packet *response)
 		relay_provisional(branch, response);
 		return;
 	}
-	if (code == 503 && branch->state == BRANCH_PENDING && branch->next_target < branch->n_targets) {
+	if (code == 503 && branch->state == BRANCH_PENDING &&
+		branch->next_target < branch->n_targets) {
 		fail_over(branch, 503, "503");
 		return;
 	}
@@ -113,9 +117,10 @@ static void told(void *user, struct client *client, enum client_news news, struc
 
 /* ---- sending ---- */
 
-/* The request as it goes to this target, in bytes of its own. NULL with a code when it can not be made. */
-static char *make_request(struct branch *branch, struct leg *out, uint32_t *n, struct span *via_branch,
-	uint16_t *code)
+/* The request as it goes to this target, in bytes of its own. NULL with a code when it can not be
+ * made. */
+static char *make_request(struct branch *branch, struct leg *out, uint32_t *n,
+	struct span *via_branch, uint16_t *code)
 {
 	struct packet *request = branch->relay->request;
 	struct msg *msg = &request->msg;
@@ -162,8 +167,8 @@ static void try_next(struct branch *branch)
 	if (bytes) {
 		struct flow to = {.leg = out->index, .peer = target->addr};
 		out->used_ms = engine_now_ms(relay->engine);
-		branch->client = client_new(relay->engine, bytes, n, via_branch, request->msg.method, &to,
-			told, branch);
+		branch->client = client_new(relay->engine, bytes, n, via_branch,
+			request->msg.method, &to, told, branch);
 		code = 503;
 	}
 	if (!branch->client) {
@@ -174,7 +179,8 @@ static void try_next(struct branch *branch)
 	client_go(branch->client);
 }
 
-static void located(void *arg, enum locate_result result, const struct locate_target *targets, uint32_t n)
+static void located(
+	void *arg, enum locate_result result, const struct locate_target *targets, uint32_t n)
 {
 	struct branch *branch = arg;
 	branch->resolve = NULL;
@@ -218,8 +224,8 @@ void branch_start(struct branch *branch)
 	if (resolve_now(engine, &route.next_hop, too_big, &target))
 		located(branch, LOCATE_FOUND, &target, 1);
 	else
-		branch->resolve = resolve_start(engine, &route.next_hop, too_big, route.loop_part,
-			located, branch);
+		branch->resolve = resolve_start(
+			engine, &route.next_hop, too_big, route.loop_part, located, branch);
 }
 
 void branch_cancel(struct branch *branch)

@@ -11,7 +11,7 @@ enum { QUESTIONS_MAX = 64 };
 struct question {
 	struct resolve *resolve;
 	uint64_t lookup; /* 0: free */
-	uint32_t id;     /* of locate */
+	uint32_t id;	 /* of locate */
 };
 
 struct resolve {
@@ -50,7 +50,8 @@ static void tell(struct resolve *resolve)
 	bool is_done = locate_is_done(&resolve->locate);
 	enum locate_result result = is_done ? resolve->locate.result : LOCATE_TIMEOUT;
 	uint32_t n = 0;
-	if (!is_done || result == LOCATE_FOUND) /* at the deadline: those that are known to come first */
+	if (!is_done ||
+		result == LOCATE_FOUND) /* at the deadline: those that are known to come first */
 		n = locate_targets(&resolve->locate, targets, RESOLVE_TARGETS_MAX);
 	targets_order(engine->targets, targets, n, engine_now_ms(engine));
 	resolve->done(resolve->arg, result, targets, n);
@@ -59,7 +60,8 @@ static void tell(struct resolve *resolve)
 
 static void ask(struct resolve *resolve);
 
-static void answered(void *arg, enum dns_status status, const struct dns_record *records, uint32_t n)
+static void answered(
+	void *arg, enum dns_status status, const struct dns_record *records, uint32_t n)
 {
 	struct question *question = arg;
 	struct resolve *resolve = question->resolve;
@@ -115,8 +117,8 @@ static void ask(struct resolve *resolve)
 		timers_arm(&resolve->engine->timers, &resolve->timer, 0);
 }
 
-bool resolve_now(
-	struct engine *engine, const struct uri *uri, bool too_big_for_udp, struct locate_target *target)
+bool resolve_now(struct engine *engine, const struct uri *uri, bool too_big_for_udp,
+	struct locate_target *target)
 {
 	struct addr addr;
 	struct span maddr;

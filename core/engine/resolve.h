@@ -1,21 +1,24 @@
-/* From a URI to the addresses a request may be sent to: sip/locate over the DNS cache, dead targets last. */
+/* From a URI to the addresses a request may be sent to: sip/locate over the DNS cache, dead targets
+ * last. */
 #pragma once
 
 #include "engine/engine.h"
 #include "sip/locate.h"
 
 enum {
-	RESOLVE_MS = 5000,          /* for all questions of one URI together */
-	RESOLVE_UDP_MAX = 1300,     /* a larger request goes by TCP where it can (RFC 3261 18.1.1) */
-	RESOLVE_TARGETS_MAX = 8,    /* tried for one URI, one after the other */
+	RESOLVE_MS = 5000,	 /* for all questions of one URI together */
+	RESOLVE_UDP_MAX = 1300,	 /* a larger request goes by TCP where it can (RFC 3261 18.1.1) */
+	RESOLVE_TARGETS_MAX = 8, /* tried for one URI, one after the other */
 };
 
 struct resolve;
 /* `targets` are valid during the call. n is 0 when nothing was found: `result` says why. */
-typedef void (*resolve_fn)(void *arg, enum locate_result result, const struct locate_target *targets, uint32_t n);
+typedef void (*resolve_fn)(
+	void *arg, enum locate_result result, const struct locate_target *targets, uint32_t n);
 
 /* The answer when no question has to be asked: an IP literal. */
-bool resolve_now(struct engine *engine, const struct uri *uri, bool too_big_for_udp, struct locate_target *target);
+bool resolve_now(struct engine *engine, const struct uri *uri, bool too_big_for_udp,
+	struct locate_target *target);
 /* Calls `done` once, later, unless cancelled. `seed` decides among equals. */
 struct resolve *resolve_start(struct engine *engine, const struct uri *uri, bool too_big_for_udp,
 	uint64_t seed, resolve_fn done, void *arg);

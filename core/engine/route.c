@@ -9,8 +9,8 @@ static void refuse(struct route *route, uint32_t code)
 	route->code = code;
 }
 
-/* RFC 3261 16.3 (4) with RFC 5393: did this very request pass here before? Only a Via that has the text of the
- * loop part in it is worth parsing. */
+/* RFC 3261 16.3 (4) with RFC 5393: did this very request pass here before? Only a Via that has the
+ * text of the loop part in it is worth parsing. */
 static bool is_loop(struct packet *packet, uint64_t loop_part)
 {
 	char text[16];
@@ -32,7 +32,8 @@ static void check(struct packet *packet, struct route *route)
 	int64_t hops = msg_max_forwards(msg);
 	const struct uri *uri = msg_ruri(msg);
 	struct leg *self;
-	bool for_us = msg->method_id == METHOD_OPTIONS && uri && legs_is_self(packet->engine, uri, &self);
+	bool for_us =
+		msg->method_id == METHOD_OPTIONS && uri && legs_is_self(packet->engine, uri, &self);
 	if (hops == 0 && !for_us) { /* RFC 3261 16.3 (3) */
 		route->too_many_hops = true;
 		return refuse(route, 483);

@@ -1,21 +1,23 @@
-/* Where a request goes next: RFC 3261 16.4 to 16.6 as a plan. Reads the message and changes nothing. */
+/* Where a request goes next: RFC 3261 16.4 to 16.6 as a plan. Reads the message and changes
+ * nothing. */
 #pragma once
 
 #include "engine/branch.h"
 
 struct route {
-	uint32_t code;             /* not 0: answer this instead (with `reason`, may be empty) */
+	uint32_t code; /* not 0: answer this instead (with `reason`, may be empty) */
 	struct span reason;
-	bool loop, too_many_hops;  /* why, for the counters */
-	int64_t hops_left;         /* Max-Forwards to write */
-	uint32_t own_routes;       /* leading Route values that name us: to be removed */
-	bool undo_strict;          /* a strict router put us into the Request-URI: the last Route is the real one */
-	struct span last_route;    /* then: the value */
-	struct span request_uri;   /* of the outgoing request, before strict_next */
-	bool strict_next;          /* the next Route has no lr: it goes into the Request-URI (16.6 (6)) */
-	struct leg *leg;           /* named by our own Route; NULL: any */
+	bool loop, too_many_hops; /* why, for the counters */
+	int64_t hops_left;	  /* Max-Forwards to write */
+	uint32_t own_routes;	  /* leading Route values that name us: to be removed */
+	bool undo_strict; /* a strict router put us into the Request-URI: the last Route is the real
+			     one */
+	struct span last_route;	 /* then: the value */
+	struct span request_uri; /* of the outgoing request, before strict_next */
+	bool strict_next; /* the next Route has no lr: it goes into the Request-URI (16.6 (6)) */
+	struct leg *leg;  /* named by our own Route; NULL: any */
 	struct uri next_hop;
-	struct branch_seed seed;   /* for the branch */
+	struct branch_seed seed; /* for the branch */
 	uint64_t loop_part;
 };
 

@@ -32,8 +32,8 @@ static bool is_one_line(struct span s)
 	return true;
 }
 
-int vd_reply_header(
-	struct vd_script *script, const char *name, uint32_t name_n, const char *value, uint32_t value_n)
+int vd_reply_header(struct vd_script *script, const char *name, uint32_t name_n, const char *value,
+	uint32_t value_n)
 {
 	struct span key = span_of(name, name_n), text = span_of(value, value_n);
 	if (!span_is_token(key))
@@ -52,7 +52,8 @@ int vd_reply_header(
 	return VD_OK;
 }
 
-int vd_reply_body(struct vd_script *script, const char *body, uint32_t n, const char *type, uint32_t type_n)
+int vd_reply_body(
+	struct vd_script *script, const char *body, uint32_t n, const char *type, uint32_t type_n)
 {
 	if (!is_one_line(span_of(type, type_n)))
 		return VD_BAD_VALUE;
@@ -61,8 +62,8 @@ int vd_reply_body(struct vd_script *script, const char *body, uint32_t n, const 
 	return VD_OK;
 }
 
-int vd_reply_send(
-	struct vd_script *script, double handle, uint32_t code, const char *reason, uint32_t reason_n)
+int vd_reply_send(struct vd_script *script, double handle, uint32_t code, const char *reason,
+	uint32_t reason_n)
 {
 	struct packet *packet;
 	int rc = may_reply(script, handle, &packet);

@@ -64,7 +64,8 @@ int vd_message_fact(struct vd_script *script, double handle, int fact, vd_value 
 	struct msg *msg = &packet->msg;
 	switch ((enum vd_fact)fact) {
 	case VD_METHOD:
-		return msg->is_request ? text(out, msg->method) : cseq_fact(msg, VD_CSEQ_METHOD, out);
+		return msg->is_request ? text(out, msg->method)
+				       : cseq_fact(msg, VD_CSEQ_METHOD, out);
 	case VD_METHOD_ID:
 		return number(out, msg->method_id);
 	case VD_URI:
@@ -191,23 +192,26 @@ static int edited(int rc)
 	return VD_OK;
 }
 
-int vd_message_set_header(struct vd_script *script, double handle, const char *name, uint32_t name_n,
-	const char *value, uint32_t value_n)
+int vd_message_set_header(struct vd_script *script, double handle, const char *name,
+	uint32_t name_n, const char *value, uint32_t value_n)
 {
 	struct packet *packet = packet_of(script->engine, handle);
-	return packet ? edited(edit_set(&packet->msg, span_of(name, name_n), span_of(value, value_n)))
+	return packet ? edited(edit_set(
+				&packet->msg, span_of(name, name_n), span_of(value, value_n)))
 		      : VD_GONE;
 }
 
-int vd_message_add_header(struct vd_script *script, double handle, const char *name, uint32_t name_n,
-	const char *value, uint32_t value_n)
+int vd_message_add_header(struct vd_script *script, double handle, const char *name,
+	uint32_t name_n, const char *value, uint32_t value_n)
 {
 	struct packet *packet = packet_of(script->engine, handle);
-	return packet ? edited(edit_add(&packet->msg, span_of(name, name_n), span_of(value, value_n)))
+	return packet ? edited(edit_add(
+				&packet->msg, span_of(name, name_n), span_of(value, value_n)))
 		      : VD_GONE;
 }
 
-int vd_message_remove_header(struct vd_script *script, double handle, const char *name, uint32_t name_n)
+int vd_message_remove_header(
+	struct vd_script *script, double handle, const char *name, uint32_t name_n)
 {
 	struct packet *packet = packet_of(script->engine, handle);
 	return packet ? edited(edit_remove(&packet->msg, span_of(name, name_n))) : VD_GONE;
@@ -230,6 +234,7 @@ int vd_message_set_body(struct vd_script *script, double handle, const char *bod
 	const char *type, uint32_t type_n)
 {
 	struct packet *packet = packet_of(script->engine, handle);
-	return packet ? edited(edit_body(&packet->msg, span_of(body, body_n), span_of(type, type_n)))
+	return packet ? edited(edit_body(
+				&packet->msg, span_of(body, body_n), span_of(type, type_n)))
 		      : VD_GONE;
 }

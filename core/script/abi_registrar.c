@@ -94,9 +94,7 @@ int vd_registrar_next(struct vd_script *script, vd_binding *out)
 	give(&out->contact, binding.contact);
 	give(&out->params, binding.params);
 	give(&out->call_id, binding.call_id);
-	out->expires = (double)(binding.expires_at -
-				engine_now_ms(script->engine)) /
-		       1000;
+	out->expires = (double)(binding.expires_at - engine_now_ms(script->engine)) / 1000;
 	out->q = binding.q / (double)BINDING_Q_MAX;
 	out->cseq = binding.cseq;
 	return VD_OK;

@@ -1,4 +1,5 @@
-/* Values without a message, for Lua: URIs, addresses, parameters, DNS records, legs, time, log (abi.h). */
+/* Values without a message, for Lua: URIs, addresses, parameters, DNS records, legs, time, log
+ * (abi.h). */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -48,8 +49,8 @@ int vd_address_parse(struct vd_script *script, const char *text, uint32_t n, vd_
 	return VD_OK;
 }
 
-int vd_param_next(struct vd_script *script, const char *params, uint32_t n, uint32_t *at, vd_value *name,
-	vd_value *value)
+int vd_param_next(struct vd_script *script, const char *params, uint32_t n, uint32_t *at,
+	vd_value *name, vd_value *value)
 {
 	struct span rest = span_from(span_of(params, n), *at);
 	struct param param;
@@ -71,9 +72,9 @@ int vd_lookup_record(struct vd_script *script, uint32_t index, vd_record *out)
 	free(script->scratch);
 	script->scratch = must_alloc(ADDR_TEXT_MAX);
 	bool is_address = record->type == DNS_A || record->type == DNS_AAAA;
-	give(&out->text, is_address ? span_of(script->scratch,
-					      addr_print_ip(&record->addr, script->scratch))
-				    : span_str(record->target));
+	give(&out->text,
+		is_address ? span_of(script->scratch, addr_print_ip(&record->addr, script->scratch))
+			   : span_str(record->target));
 	give(&out->flags, span_str(record->flags));
 	give(&out->service, span_str(record->service));
 	out->type = (int)record->type;
@@ -121,7 +122,8 @@ int vd_leg_at(struct vd_script *script, uint32_t index, vd_leg *out)
 	give(&out->spec, span_str(leg->spec));
 	give(&out->address, span_of(leg->sent_by, leg->sent_by_n));
 	give(&out->host, span_of(leg->host, leg->host_n));
-	give(&out->ip, span_of(script->scratch, addr_print_ip(&leg->address.bind, script->scratch)));
+	give(&out->ip,
+		span_of(script->scratch, addr_print_ip(&leg->address.bind, script->scratch)));
 	out->serial = leg->serial;
 	out->port = leg->port;
 	out->transport = (int)leg->address.transport;

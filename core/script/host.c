@@ -60,7 +60,8 @@ static uint32_t line_of(const char *file, const char *text)
 	return found;
 }
 
-static uint32_t specs_of(const struct host *host, const struct vd_script *script, struct span *specs)
+static uint32_t specs_of(
+	const struct host *host, const struct vd_script *script, struct span *specs)
 {
 	if (host->options->n_legs) {
 		memcpy(specs, host->options->legs, host->options->n_legs * sizeof *specs);
@@ -71,7 +72,8 @@ static uint32_t specs_of(const struct host *host, const struct vd_script *script
 	return script->n_legs;
 }
 
-static void blame_leg(struct script_failure *failure, const char *file, struct span spec, const char *error)
+static void blame_leg(
+	struct script_failure *failure, const char *file, struct span spec, const char *error)
 {
 	char text[LEG_SPEC_MAX];
 	snprintf(text, sizeof text, "%.*s", (int)spec.n, spec.p);
@@ -112,14 +114,16 @@ static void put_to_work(struct host *host, struct vd_script *script, const char 
 	script->loaded_at = wall_ms(host);
 	host->current = script;
 	script_activate(script);
-	log_event(host->engine->log, LOG_INFO, "script.running", LOG_NUM("generation", script->number),
-		LOG_STR("file", script->file), LOG_STR("by", by));
+	log_event(host->engine->log, LOG_INFO, "script.running",
+		LOG_NUM("generation", script->number), LOG_STR("file", script->file),
+		LOG_STR("by", by));
 }
 
 static void keep(struct host *host, struct vd_script *script)
 {
 	if (host->n_kept == HOST_GENERATIONS_KEPT) {
-		memmove(host->kept, host->kept + 1, (HOST_GENERATIONS_KEPT - 1) * sizeof host->kept[0]);
+		memmove(host->kept, host->kept + 1,
+			(HOST_GENERATIONS_KEPT - 1) * sizeof host->kept[0]);
 		host->n_kept--;
 	}
 	host->kept[host->n_kept++] = script;
@@ -151,7 +155,8 @@ int host_load(struct host *host, const char *file, const char *by)
 	uint32_t n = specs_of(host, script, specs);
 	if (!n) {
 		blame_leg(&failure, file, SPAN("return"),
-			"the script names no legs and -l gave none: write legs = { \"udp:127.0.0.1:5060\" }");
+			"the script names no legs and -l gave none: write legs = { "
+			"\"udp:127.0.0.1:5060\" }");
 		script_free(script);
 		return refuse(host, &failure, by);
 	}

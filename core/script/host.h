@@ -1,8 +1,9 @@
 /* The script host: which generation decides, and how one replaces another.
  *
- * A reload builds the new script aside, opens the legs it names that are not open yet, and only then swaps one pointer. If
- * anything fails before, nothing has changed, and the failure is kept with file and line. Tasks and timers
- * of messages end in the generation that began them. The last generations stay loaded for rollback. */
+ * A reload builds the new script aside, opens the legs it names that are not open yet, and only
+ * then swaps one pointer. If anything fails before, nothing has changed, and the failure is kept
+ * with file and line. Tasks and timers of messages end in the generation that began them. The last
+ * generations stay loaded for rollback. */
 #pragma once
 
 #include "engine/engine.h"
@@ -18,7 +19,7 @@ struct host_setting {
 };
 
 struct host_options {
-	const char *library; /* folder that holds viaduct/; borrowed */
+	const char *library;	 /* folder that holds viaduct/; borrowed */
 	const struct span *legs; /* of the command line: they win over the script's */
 	uint32_t n_legs;
 	const struct host_setting *settings;
@@ -38,7 +39,7 @@ struct host_status {
 	const char *file, *by;
 	int64_t loaded_at; /* ms since 1970 */
 	uint32_t draining; /* earlier generations with work pending */
-	size_t memory;     /* bytes of the current Lua state */
+	size_t memory;	   /* bytes of the current Lua state */
 	bool has_failure;
 	struct script_failure failure;
 	int64_t failed_at;

@@ -23,7 +23,7 @@ struct host {
 	struct vd_script *current;
 	struct vd_script *kept[HOST_GENERATIONS_KEPT]; /* newest last */
 	uint32_t n_kept;
-	struct vd_script *scripts; /* all that are open */
+	struct vd_script *scripts;	       /* all that are open */
 	char *watched[1 + SCRIPT_MODULES_MAX]; /* files of the last load, failed or not */
 	uint32_t n_watched;
 	uint32_t last_number;
@@ -38,7 +38,8 @@ struct host {
 /* A run ended in an error: count it, and log it unless the same was logged this second. */
 void host_script_error(struct host *host, struct vd_script *script, const char *message,
 	const char *traceback, bool timed_out);
-/* The files this load read are those to watch: also after a failure, so that mending any of them is noticed. */
+/* The files this load read are those to watch: also after a failure, so that mending any of them is
+ * noticed. */
 void host_remember_files(struct host *host, const struct vd_script *script);
 /* A script may have become idle: look soon. */
 void host_reap_soon(struct host *host);

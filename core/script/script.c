@@ -123,7 +123,8 @@ double vd_timer_start(struct vd_script *script, double seconds, double every)
 		return VD_BAD_VALUE;
 	if (script->n_timers == SCRIPT_TIMERS_MAX)
 		return VD_LIMIT;
-	/* Of a generation that only ends its work: stopped as it starts, or that would never end. */
+	/* Of a generation that only ends its work: stopped as it starts, or that would never end.
+	 */
 	if (every > 0 && !script->loading && !script->current)
 		return (double)++script->last_timer;
 	struct script_timer *timer = must_zalloc(sizeof *timer);

@@ -1,6 +1,6 @@
-/* A script is a generation: one Lua state with what the script returned, the tasks that run in it and the timers they
- * started. It is loaded aside, put to work or thrown away, and closed when nothing in it is pending any more. It holds
- * nothing that must survive it.
+/* A script is a generation: one Lua state with what the script returned, the tasks that run in it
+ * and the timers they started. It is loaded aside, put to work or thrown away, and closed when
+ * nothing in it is pending any more. It holds nothing that must survive it.
  *
  * Only core/script includes lua.h. C enters Lua in task.c only (and once, at boot, in vm.c). */
 #pragma once
@@ -17,7 +17,7 @@ enum {
 	SCRIPT_REGISTRARS_MAX = 64,
 	SCRIPT_MODULES_MAX = 256, /* files a script may require */
 	SCRIPT_TIMERS_MAX = 10000,
-	SCRIPT_TASKS_MAX = 20000, /* running and waiting at one time */
+	SCRIPT_TASKS_MAX = 20000,	/* running and waiting at one time */
 	SCRIPT_HEADERS_MAX = 16 * 1024, /* bytes of further headers in one reply */
 };
 
@@ -29,7 +29,7 @@ struct script_timer {
 	uint64_t id;
 	int64_t period_ms; /* 0: once */
 	int64_t delay_ms;
-	bool from_load;    /* made while the script loaded: runs while the script is current */
+	bool from_load; /* made while the script loaded: runs while the script is current */
 	struct script_timer *next, **at;
 };
 
@@ -38,12 +38,12 @@ struct vd_script {
 	struct engine *engine;
 	struct lua_State *L;
 	size_t memory, memory_max; /* bytes */
-	int worker; /* reference to the function every task runs */
+	int worker;		   /* reference to the function every task runs */
 	bool loading, current;
 
-	uint32_t number;    /* 0: never put to work */
+	uint32_t number; /* 0: never put to work */
 	char *file;
-	int64_t loaded_at;  /* ms since 1970 */
+	int64_t loaded_at; /* ms since 1970 */
 	const char *by;
 
 	char legs[LEGS_MAX][LEG_SPEC_MAX];
@@ -88,6 +88,7 @@ void script_timer_free(struct script_timer *timer);
 
 /* vm.c */
 bool vm_open(struct vd_script *script, struct script_failure *failure);
-/* All garbage goes. Shrinking its tables the collector may ask for memory first: here beyond the limit. */
+/* All garbage goes. Shrinking its tables the collector may ask for memory first: here beyond the
+ * limit. */
 void vm_collect(struct vd_script *script);
 void vm_close(struct vd_script *script);

@@ -1,5 +1,6 @@
-/* A task is one run of a handler in a pooled coroutine: started for a message, a timer or to load a script; it may wait
- * for one thing at a time and is resumed when that comes. Ending a task for any reason cancels what it waits for. */
+/* A task is one run of a handler in a pooled coroutine: started for a message, a timer or to load a
+ * script; it may wait for one thing at a time and is resumed when that comes. Ending a task for any
+ * reason cancels what it waits for. */
 #pragma once
 
 #include "engine/resolve.h"
@@ -8,7 +9,9 @@
 enum task_event { TASK_LOAD = 1, TASK_MESSAGE = 2, TASK_TIMER = 3, TASK_PROVISIONAL = 4 };
 enum task_wait { WAIT_NONE, WAIT_SLEEP, WAIT_LOOKUP, WAIT_TARGET, WAIT_RELAY };
 
-enum { TASK_LOAD_BUDGET_MS = 2000 }; /* CPU time to load a script; handlers have host_options.budget_ms */
+enum {
+	TASK_LOAD_BUDGET_MS = 2000
+}; /* CPU time to load a script; handlers have host_options.budget_ms */
 
 struct task {
 	struct lua_State *co;
@@ -23,17 +26,18 @@ struct task {
 	struct dns_record *records; /* owned */
 	uint32_t n_records;
 	enum relay_end relay_end;
-	struct packet **finals;     /* responses forwards ended with, held; owned */
+	struct packet **finals; /* responses forwards ended with, held; owned */
 	uint32_t n_finals;
-	bool has_final;             /* the last forward gave one */
+	bool has_final; /* the last forward gave one */
 	struct resolve *resolve;
 	struct locate_target target; /* where a request goes that needed a name looked up */
 	bool has_target;
-	int hook;                   /* of provisional responses; 0: none */
-	struct task *next, **at;    /* in the script's idle or waiting list */
+	int hook;		 /* of provisional responses; 0: none */
+	struct task *next, **at; /* in the script's idle or waiting list */
 };
 
-/* Takes over the hold on `packet`. `number`: the timer's id. Runs until the handler ends or waits. */
+/* Takes over the hold on `packet`. `number`: the timer's id. Runs until the handler ends or waits.
+ */
 void task_message(struct vd_script *script, struct packet *packet);
 void task_timer(struct vd_script *script, uint64_t timer);
 /* 0, or -1 with the failure: file, line, reason. */

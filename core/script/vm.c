@@ -57,8 +57,8 @@ static void push_settings(lua_State *L, const struct host_options *options)
 	}
 }
 
-/* Runs lua/viaduct/boot.lua, which gives back the function that every task runs. In protected mode: any Lua
- * error, lack of memory included, ends here. */
+/* Runs lua/viaduct/boot.lua, which gives back the function that every task runs. In protected mode:
+ * any Lua error, lack of memory included, ends here. */
 static int boot(lua_State *L)
 {
 	struct vd_script *script = lua_touserdata(L, 1);
@@ -98,8 +98,8 @@ bool vm_open(struct vd_script *script, struct script_failure *failure)
 	if (lua_cpcall(script->L, boot, script) == 0)
 		return true;
 	const char *reason = lua_tostring(script->L, -1);
-	snprintf(failure->message, sizeof failure->message, "Viaduct's Lua library does not start: %s",
-		reason ? reason : "unknown error");
+	snprintf(failure->message, sizeof failure->message,
+		"Viaduct's Lua library does not start: %s", reason ? reason : "unknown error");
 	return false;
 }
 

@@ -1,9 +1,10 @@
 /* The time budget of scripts, in CPU time of this thread.
  *
- * Nothing is armed per run: a timer of the thread's CPU clock ticks while the thread works (an idle engine gets no
- * signal), and when the same run is seen for longer than its budget, the signal handler arms a hook that raises an error in
- * whatever Lua code runs, again and again until the run has ended, so that a pcall in a loop cannot swallow it.
- * This reaches interpreted code only; the loader keeps everything that could run for ever interpreted. */
+ * Nothing is armed per run: a timer of the thread's CPU clock ticks while the thread works (an idle
+ * engine gets no signal), and when the same run is seen for longer than its budget, the signal
+ * handler arms a hook that raises an error in whatever Lua code runs, again and again until the run
+ * has ended, so that a pcall in a loop cannot swallow it. This reaches interpreted code only; the
+ * loader keeps everything that could run for ever interpreted. */
 #pragma once
 
 #include <stdbool.h>

@@ -394,5 +394,6 @@ void edit_restore(struct msg *msg, const struct edit_state *state)
 	msg->body = state->body;
 	memcpy(msg->id, state->id, state->n_headers);
 	memcpy(msg->headers, state->headers, state->n_headers * sizeof msg->headers[0]);
-	msg->ruri_view = msg->via_view = msg->from_view = msg->to_view = msg->cseq_view = VIEW_UNKNOWN;
+	msg->ruri_view = msg->via_view = msg->from_view = msg->to_view = msg->cseq_view =
+		VIEW_UNKNOWN;
 }

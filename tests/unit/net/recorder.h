@@ -22,7 +22,14 @@
 
 enum { WITHIN_MS = 20000 };
 
-enum event_kind { EVENT_MESSAGE, EVENT_UNFRAMED, EVENT_UNSENT, EVENT_CLOSED, EVENT_DNS, EVENT_WAKE };
+enum event_kind {
+	EVENT_MESSAGE,
+	EVENT_UNFRAMED,
+	EVENT_UNSENT,
+	EVENT_CLOSED,
+	EVENT_DNS,
+	EVENT_WAKE
+};
 
 struct event {
 	enum event_kind kind;

@@ -130,7 +130,8 @@ static void a_refused_connection_is_told_once(void **state)
 		assert_int_equal(send_span(r, &to, SPAN("3:one")), 0);
 	assert_int_equal(r->count[EVENT_CLOSED], 0); /* never from within send */
 	RUN_UNTIL(r, r->count[EVENT_CLOSED] == 1);
-	assert_int_equal(r->count[EVENT_UNSENT], 3); /* each message that never left comes back first */
+	assert_int_equal(
+		r->count[EVENT_UNSENT], 3); /* each message that never left comes back first */
 	assert_string_equal(r->events[0].text, "3:one");
 	assert_string_equal(r->events[3].text, "ECONNREFUSED");
 	assert_true(addr_eq(&r->events[3].flow.peer, &to.peer));
