@@ -269,7 +269,7 @@ void packet_done(struct packet *packet, bool failed)
 	struct msg *msg = &packet->msg;
 	if (packet->relay && !msg->is_request) {
 		relay_pass_provisional(packet);
-	} else if (packet->relay && !failed) {
+	} else if (packet->relay && !failed && relay_is_stateful(packet->relay)) {
 		; /* the best response goes upstream below */
 	} else if (packet->decision == DECISION_NONE) {
 		bool answerable = msg->is_request && msg->method_id != METHOD_ACK;

@@ -5,6 +5,7 @@
 #include "base/put.h"
 #include "engine/branch.h"
 #include "engine/outgoing.h"
+#include "engine/relay.h"
 #include "sip/edit.h"
 
 /* ---- refusing ---- */
@@ -172,6 +173,10 @@ struct resolve *forward_resolve(struct packet *packet, resolve_fn done, void *ar
 void forward_request_to(struct packet *packet, const struct locate_target *target)
 {
 	struct route route;
+	if (packet->relay && packet->relay->cancelled) {
+		packet_reply(packet, 487, span_of(NULL, 0), span_of(NULL, 0));
+		return;
+	}
 	route_request(packet, &route);
 	if (route.code)
 		refuse(packet, &route);
@@ -303,6 +308,10 @@ void forward_undelivered(struct packet *packet)
 
 enum forward_result forward(struct packet *packet)
 {
+	if (packet->relay && packet->relay->cancelled) { /* while its handler waited */
+		packet_reply(packet, 487, span_of(NULL, 0), span_of(NULL, 0));
+		return FORWARD_DONE;
+	}
 	if (packet->msg.is_request)
 		return forward_request(packet);
 	forward_response(packet);

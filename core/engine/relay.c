@@ -164,12 +164,20 @@ static void server_timer(struct timer *timer)
 		arm(relay);
 }
 
+static struct relay *find(struct engine *engine, struct txn_key key)
+{
+	struct table_link *link = table_first(&engine->transactions, key.hash);
+	while (link && !txn_key_eq(((struct relay *)link)->key, key))
+		link = table_next(link);
+	return (struct relay *)link;
+}
+
 static struct relay *relay_new(struct packet *request)
 {
 	struct engine *engine = request->engine;
 	struct txn_key key;
 	if (engine->transactions.n >= TRANSACTIONS_MAX ||
-		!txn_key_server(&request->msg, &engine->key, &key))
+		!txn_key_server(&request->msg, &engine->key, &key) || find(engine, key))
 		return NULL;
 	struct relay *relay = must_zalloc(sizeof *relay);
 	bool is_invite = request->msg.method_id == METHOD_INVITE;
@@ -180,7 +188,7 @@ static struct relay *relay_new(struct packet *request)
 	relay->upstream = packet_reply_flow(request);
 	relay->fork.is_invite = is_invite;
 	relay->timer.fire = server_timer;
-	relay->trying_at_ms = is_invite ? engine_now_ms(engine) + RELAY_TRYING_MS : INT64_MAX;
+	relay->trying_at_ms = INT64_MAX;
 	txn_init(&relay->server, is_invite ? TXN_INVITE_SERVER : TXN_SERVER,
 		transport_is_reliable(leg->address.transport));
 	table_insert(&engine->transactions, &relay->link, key.hash);
@@ -189,6 +197,14 @@ static struct relay *relay_new(struct packet *request)
 	server_step(relay, TXN_START);
 	request->relay = relay;
 	return relay;
+}
+
+void relay_begin(struct packet *request)
+{
+	enum method_id method = request->msg.method_id;
+	if (request->msg.is_request && !request->relay && request->decision == DECISION_NONE &&
+		method != METHOD_ACK && method != METHOD_CANCEL)
+		relay_new(request);
 }
 
 /* ---- upstream ---- */
@@ -373,6 +389,12 @@ int relay_forward(struct packet *request, const struct relay_target *targets, ui
 	struct relay *relay = request->relay ? request->relay : relay_new(request);
 	if (!relay || relay->options.done || relay->fork.answered || !n || n > RELAY_TARGETS_MAX)
 		return -1;
+	if (relay->cancelled)
+		return RELAY_GIVEN_UP;
+	if (relay->fork.is_invite && relay->server.state == TXN_TRYING) {
+		relay->trying_at_ms = engine_now_ms(relay->engine) + RELAY_TRYING_MS;
+		arm(relay);
+	}
 	relay->fork.closed = false; /* the owner saw the 6xx and wants to go on all the same */
 	relay->options = *options;
 	for (uint32_t i = 0; i < n; i++)
@@ -395,6 +417,8 @@ static void answer_best(struct relay *relay)
 {
 	struct packet *request = relay->request, *best = relay->best;
 	uint16_t code = fork_end(&relay->fork);
+	if (relay->cancelled && !best)
+		code = 487;
 	if (!code)
 		return;
 	relay->fork.answered = true;
@@ -407,7 +431,9 @@ static void answer_best(struct relay *relay)
 
 void relay_request_done(struct relay *relay)
 {
-	if (!relay->fork.answered && !has_pending(relay))
+	if (!relay_is_stateful(relay))
+		leave_table(relay); /* a repetition is to be decided anew */
+	else if (!relay->fork.answered && !has_pending(relay))
 		answer_best(relay);
 	else if (!relay->fork.answered)
 		cancel_pending(relay);
@@ -419,14 +445,6 @@ void relay_request_done(struct relay *relay)
 }
 
 /* ---- what comes in ---- */
-
-static struct relay *find(struct engine *engine, struct txn_key key)
-{
-	struct table_link *link = table_first(&engine->transactions, key.hash);
-	while (link && !txn_key_eq(((struct relay *)link)->key, key))
-		link = table_next(link);
-	return (struct relay *)link;
-}
 
 /* RFC 3261 9.2, 16.10: answered here, and passed to every branch. */
 static bool take_cancel(struct packet *cancel)

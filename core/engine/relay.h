@@ -15,6 +15,7 @@ enum {
 	RELAY_TARGETS_MAX = 32,    /* of one forward */
 	RELAY_TRYING_MS = 200,     /* 100 when nothing else was sent by then (RFC 3261 17.2.1) */
 	RELAY_TIMER_C_MS = 181000, /* more than three minutes (16.6 (11)) */
+	RELAY_GIVEN_UP = -2,
 };
 
 struct relay_target {
@@ -82,8 +83,18 @@ struct relay {
 	uint32_t holds;          /* responses on their way through a script */
 };
 
-/* Starts, or goes on with other targets after a forward that ended without 2xx. 0, or negative: no target is usable, or too
- * many transactions are open; nothing was done. `done` is called later, never before this returns. */
+/* Its handler waits: from now on the request has its server transaction, so that it is handled once however often it comes, and
+ * a CANCEL finds it. What the handler then decides statelessly ends it again. Not for ACK and CANCEL. */
+void relay_begin(struct packet *request);
+/* Its answers are those of a transaction: it was forwarded statefully, or cancelled while its handler waited. */
+static inline bool relay_is_stateful(const struct relay *relay)
+{
+	return relay->n_branches > 0 || relay->cancelled;
+}
+
+/* Starts, or goes on with other targets after a forward that ended without 2xx. 0; RELAY_GIVEN_UP: the caller has cancelled; other
+ * negative: no target is usable, or too many transactions are open. Nothing was done then. `done` is called later,
+ * never before this returns. */
 int relay_forward(struct packet *request, const struct relay_target *targets, uint32_t n,
 	const struct relay_options *options);
 /* Whoever waits for `done` does not any more. */

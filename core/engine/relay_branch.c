@@ -29,6 +29,7 @@ static void final(struct branch *branch, uint16_t code, struct packet *response)
 static void patience_over(struct timer *timer)
 {
 	struct branch *branch = branch_of(timer);
+	branch->is_cancelled = true;
 	if (branch->client)
 		client_cancel(branch->client);
 	if (branch->state == BRANCH_PENDING)
@@ -64,7 +65,7 @@ static void fail_over(struct branch *branch, uint16_t code, const char *reason)
 	branch->last_code = code;
 	if (branch->state != BRANCH_PENDING)
 		return;
-	if (branch->next_target < branch->n_targets && !branch->relay->cancelled) {
+	if (has_another(branch)) {
 		engine->count[COUNT_failovers]++;
 		branch->client->told = NULL; /* it ends by itself */
 		branch->client = NULL;

@@ -50,7 +50,7 @@ void packet_reply_full(struct packet *packet, const struct reply *reply)
 	packet->decision = DECISION_REPLIED;
 	packet->reply_code = reply->code;
 	engine->count[COUNT_replied]++;
-	if (packet->relay) {
+	if (packet->relay && relay_is_stateful(packet->relay)) {
 		relay_answer(packet->relay, reply->code, out);
 		return;
 	}

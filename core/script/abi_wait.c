@@ -160,8 +160,9 @@ int vd_relay_start(struct vd_script *script, double handle, double timeout, int 
 		.arg = task,
 	};
 	task->hook = hook;
-	if (relay_forward(packet, script->targets, script->n_targets, &options) < 0)
-		return VD_LIMIT;
+	int rc = relay_forward(packet, script->targets, script->n_targets, &options);
+	if (rc < 0)
+		return rc == RELAY_GIVEN_UP ? VD_ABSENT : VD_LIMIT;
 	task->wait = WAIT_RELAY;
 	return VD_OK;
 }

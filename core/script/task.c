@@ -206,6 +206,8 @@ static bool run(struct task *task, int n, struct script_failure *failure)
 	bool timed_out = watchdog_end(host->watchdog);
 	script->running = NULL;
 	if (status == LUA_YIELD && task->wait) {
+		if (task->packet)
+			relay_begin(task->packet);
 		lua_settop(task->co, 0);
 		script->engine->count[COUNT_tasks_waited]++;
 		link_task(task, &script->waiting);

@@ -154,7 +154,12 @@ function M.forward(req, targets, opts)
 		hook = last_hook
 		hooks[hook] = opts.on_response
 	end
-	check(C.vd_relay_start(script, req[1], opts.timeout or 0, hook), opts.timeout)
+	local started = C.vd_relay_start(script, req[1], opts.timeout or 0, hook)
+	if started == C.VD_ABSENT then
+		hooks[hook] = nil
+		return nil, ends[3][1], ends[3][2]
+	end
+	check(started, opts.timeout)
 	yield()
 	hooks[hook] = nil
 	C.vd_relay_result(script, value)
