@@ -181,6 +181,7 @@ struct client *client_new(struct engine *engine, char *bytes, uint32_t n, struct
 	client->n = n;
 	txn_init(&client->txn, span_eq(method, SPAN("INVITE")) ? TXN_INVITE_CLIENT : TXN_CLIENT,
 		transport_is_reliable(leg->address.transport));
+	engine->legs.leg[to->leg].n_transactions++;
 	table_insert(&engine->transactions, &client->link, client->key.hash);
 	engine->count[COUNT_client_transactions]++;
 	return client;
@@ -205,6 +206,7 @@ void client_free(struct client *client)
 		return;
 	}
 	timers_cancel(&engine->timers, &client->timer);
+	engine->legs.leg[client->to.leg].n_transactions--;
 	table_remove(&engine->transactions, &client->link);
 	engine_free_later(engine, client->bytes);
 	free(client);

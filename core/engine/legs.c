@@ -129,13 +129,26 @@ static void close_leg(struct leg *leg)
 	leg->state = LEG_CLOSED;
 }
 
+/* A message that came by it is in a handler's hands. */
+static bool has_packets(const struct leg *leg)
+{
+	const struct engine *engine = leg->engine;
+	for (uint32_t i = 0; i < engine->n_packets; i++)
+		if (engine->packets[i]->holds && engine->packets[i]->from.leg == leg->index)
+			return true;
+	return false;
+}
+
 static void linger_over(struct timer *timer)
 {
+	enum { LOOK_AGAIN_MS = 1000 };
 	struct leg *leg = (struct leg *)((char *)timer - offsetof(struct leg, linger));
 	struct engine *engine = leg->engine;
-	int64_t until = leg->used_ms + LEG_LINGER_MS;
-	if (leg->used_ms && until > engine_now_ms(engine))
+	int64_t now = engine_now_ms(engine), until = leg->used_ms + LEG_LINGER_MS;
+	if (leg->used_ms && until > now)
 		timers_arm(&engine->timers, &leg->linger, until);
+	else if (leg->n_transactions || has_packets(leg))
+		timers_arm(&engine->timers, &leg->linger, now + LOOK_AGAIN_MS);
 	else
 		close_leg(leg);
 }

@@ -28,6 +28,7 @@ struct leg {
 	uint32_t sent_by_n, host_n;
 	int64_t used_ms; /* last time something was sent or received on it */
 	uint64_t n_received, n_sent;
+	uint32_t n_transactions; /* that go by it: it stays open as long */
 	struct timer linger;
 	struct engine *engine;
 };

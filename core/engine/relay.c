@@ -32,6 +32,7 @@ static void leave_table(struct relay *relay)
 
 static void relay_free(struct relay *relay)
 {
+	relay->engine->legs.leg[relay->upstream.leg].n_transactions--;
 	leave_table(relay);
 	timers_cancel(&relay->engine->timers, &relay->soon);
 	put_best(relay, NULL);
@@ -192,6 +193,7 @@ static struct relay *relay_new(struct packet *request)
 	txn_init(&relay->server, is_invite ? TXN_INVITE_SERVER : TXN_SERVER,
 		transport_is_reliable(leg->address.transport));
 	table_insert(&engine->transactions, &relay->link, key.hash);
+	engine->legs.leg[relay->upstream.leg].n_transactions++;
 	relay->in_table = true;
 	engine->count[COUNT_server_transactions]++;
 	server_step(relay, TXN_START);

@@ -53,6 +53,7 @@ struct branch {
 	struct timer patience;   /* Timer C, or the timeout asked for */
 	uint16_t group;
 	uint16_t last_code;      /* why the address tried last failed */
+	bool is_cancelled;
 	int vias;                /* of ours on top of the answers */
 	uint32_t number;
 	enum { BRANCH_WAITING, BRANCH_PENDING, BRANCH_DONE } state;

@@ -55,6 +55,13 @@ static const struct locate_target *current_target(const struct branch *branch)
 	return &branch->targets[branch->next_target - 1];
 }
 
+/* RFC 3261 16.7 (5), (10): nothing new once it is over. */
+static bool has_another(const struct branch *branch)
+{
+	return branch->next_target < branch->n_targets && !branch->is_cancelled &&
+	       !branch->relay->cancelled && !branch->relay->fork.closed;
+}
+
 /* This address is no good: the next one, or the end. */
 static void fail_over(struct branch *branch, uint16_t code, const char *reason)
 {
@@ -86,8 +93,7 @@ static void answered(struct branch *branch, struct packet *response)
 		relay_provisional(branch, response);
 		return;
 	}
-	if (code == 503 && branch->state == BRANCH_PENDING &&
-		branch->next_target < branch->n_targets) {
+	if (code == 503 && branch->state == BRANCH_PENDING && has_another(branch)) {
 		fail_over(branch, 503, "503");
 		return;
 	}
@@ -231,6 +237,7 @@ void branch_start(struct branch *branch)
 
 void branch_cancel(struct branch *branch)
 {
+	branch->is_cancelled = true;
 	if (branch->client) {
 		client_cancel(branch->client);
 		return;
