@@ -83,8 +83,8 @@ void packet_hold(struct packet *packet)
 void packet_release(struct packet *packet)
 {
 	BUG(packet->holds == 0);
-	/* A packet of this turn is freed by end_packets: what was sent may point into it. A kept one
-	 * joins the list for the same reason. */
+	/* A packet of this turn is freed by end_packets: what was sent may point into it. A kept
+	 * one joins the list for the same reason. */
 	if (--packet->holds == 0 && packet->kept) {
 		packet->next = packet->engine->turn;
 		packet->engine->turn = packet;
@@ -122,7 +122,7 @@ static void refuse(struct packet *packet, const struct msg_error *error)
 	}
 	packet_reply(packet, error->code, span_str(error->reason), span_of(NULL, 0));
 	engine->count[packet->decision == DECISION_REPLIED ? COUNT_malformed_answered
-							    : COUNT_malformed_dropped]++;
+							   : COUNT_malformed_dropped]++;
 }
 
 static bool is_keepalive(struct span bytes)
@@ -155,13 +155,13 @@ static void on_message(void *self, const struct flow *from, struct span bytes)
 		leg->used_ms = engine_now_ms(engine);
 		edit_received(&packet->msg, &from->peer);
 	}
-	if (overloaded) {
-		engine->count[COUNT_overload]++;
-		packet_reply(packet, 503, span_of(NULL, 0), SPAN("Retry-After: 5\r\n"));
-		return;
-	}
 	if (packet->msg.is_request ? relay_take_request(packet) : client_take_response(packet))
 		return;
+	if (overloaded && packet->msg.is_request) { /* what is in progress goes on */
+		engine->count[COUNT_overload]++;
+		packet_reply(packet, 503, span_of(NULL, 0), SPAN(RETRY_LATER));
+		return;
+	}
 	packet_hold(packet);
 	engine->policy.receive(engine->policy.self, packet);
 }
@@ -179,8 +179,8 @@ static void on_unframed(void *self, const struct flow *from, struct span bytes)
 	refuse(packet, &error);
 }
 
-/* What we could not deliver is answered by those before us as they would be after a failed send (RFC 3261 16.9). The message
- * itself says who they are. */
+/* What we could not deliver is answered by those before us as they would be after a failed send
+ * (RFC 3261 16.9). The message itself says who they are. */
 static void on_unsent(void *self, const struct flow *to, struct span message, const char *reason)
 {
 	struct engine *engine = self;
@@ -189,7 +189,8 @@ static void on_unsent(void *self, const struct flow *to, struct span message, co
 	char peer[ADDR_TEXT_MAX];
 	engine->count[COUNT_send_failed]++;
 	log_event(engine->log, LOG_WARN, "send.failed",
-		LOG_TEXT("to", span_of(peer, addr_print(&to->peer, peer))), LOG_STR("error", reason));
+		LOG_TEXT("to", span_of(peer, addr_print(&to->peer, peer))),
+		LOG_STR("error", reason));
 	packet->from = *to;
 	if (msg_parse(&packet->msg, message, &error) == 0 && packet->msg.is_request &&
 		!client_take_unsent(packet))
@@ -218,8 +219,8 @@ void engine_free_later(struct engine *engine, void *memory)
 		return;
 	if (engine->n_garbage == engine->garbage_size) {
 		engine->garbage_size = engine->garbage_size ? 2 * engine->garbage_size : 64;
-		engine->garbage =
-			must_realloc(engine->garbage, engine->garbage_size * sizeof *engine->garbage);
+		engine->garbage = must_realloc(
+			engine->garbage, engine->garbage_size * sizeof *engine->garbage);
 	}
 	engine->garbage[engine->n_garbage++] = memory;
 }
@@ -254,12 +255,14 @@ static void log_decision(const struct packet *packet)
 	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX] = "-";
 	bool forwarded = packet->decision == DECISION_FORWARDED;
 	log_event(engine->log, LOG_DEBUG, "decision",
-		LOG_TEXT("method", msg->is_request ? msg->method : cseq ? cseq->method : SPAN("-")),
+		LOG_TEXT("method", msg->is_request ? msg->method
+				   : cseq	   ? cseq->method
+						   : SPAN("-")),
 		LOG_NUM("status", msg->is_request ? 0 : msg->code),
 		LOG_TEXT("call_id", msg_value(msg, HDR_CALL_ID)),
 		LOG_TEXT("from", span_of(from, addr_print(&packet->from.peer, from))),
-		LOG_STR("leg", packet_leg(packet)->spec), LOG_STR("decision", names[packet->decision]),
-		LOG_NUM("code", packet->reply_code),
+		LOG_STR("leg", packet_leg(packet)->spec),
+		LOG_STR("decision", names[packet->decision]), LOG_NUM("code", packet->reply_code),
 		LOG_TEXT("to", span_of(to, forwarded ? addr_print(&packet->to.peer, to) : 1)));
 }
 
@@ -314,8 +317,8 @@ int engine_send(struct engine *engine, const struct flow *to, const struct iovec
 
 /* ---- life ---- */
 
-void engine_lookup_answered(
-	void *self, uint64_t id, enum dns_status status, const struct dns_record *records, uint32_t n);
+void engine_lookup_answered(void *self, uint64_t id, enum dns_status status,
+	const struct dns_record *records, uint32_t n);
 
 const struct world_events engine_events = {
 	.message = on_message,

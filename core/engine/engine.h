@@ -23,10 +23,11 @@
 
 enum {
 	PACKETS_MAX = 16384,	    /* received messages in work at one time; beyond: 503 */
-	RETRY_AFTER_S = 5,	    /* Retry-After of such a 503 */
 	TRANSACTIONS_MAX = 1000000, /* clients and servers together */
 	HANDLE_SLOT_BITS = 20,
 };
+
+#define RETRY_LATER "Retry-After: 5\r\n" /* of a 503 for want of room */
 
 enum counter {
 #define COUNTER(name, text) COUNT_##name,

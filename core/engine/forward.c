@@ -49,8 +49,8 @@ static void refuse(struct packet *packet, const struct route *route)
 		answer(packet, route->code, span_of(NULL, 0));
 }
 
-/* The request is for ourselves and no element before us wanted it (RFC 3261 16.5: no element to forward to;
- * sending it to ourselves would only go round in a circle). */
+/* The request is for ourselves and no element before us wanted it (RFC 3261 16.5: no element to
+ * forward to; sending it to ourselves would only go round in a circle). */
 static void answer_as_target(struct packet *packet)
 {
 	bool ping = packet->msg.method_id == METHOD_OPTIONS;
@@ -74,8 +74,8 @@ static int send_request(struct packet *packet, struct leg *out, const struct add
 	return engine_send(packet->engine, &to, iov, n);
 }
 
-static void forward_by(
-	struct packet *packet, const struct route *route, struct leg *out, const struct addr *target)
+static void forward_by(struct packet *packet, const struct route *route, struct leg *out,
+	const struct addr *target)
 {
 	struct outgoing made;
 	uint32_t code = 0;
@@ -93,7 +93,8 @@ static void forward_by(
 	answer(packet, code, span_of(NULL, 0));
 }
 
-static bool is_own_address(struct engine *engine, enum transport transport, const struct addr *target)
+static bool is_own_address(
+	struct engine *engine, enum transport transport, const struct addr *target)
 {
 	for (uint32_t i = 0; i < engine->legs.n; i++) {
 		const struct leg *leg = &engine->legs.leg[i];
@@ -106,8 +107,8 @@ static bool is_own_address(struct engine *engine, enum transport transport, cons
 	return false;
 }
 
-static void forward_planned(struct packet *packet, const struct route *route, enum transport transport,
-	const struct addr *target)
+static void forward_planned(struct packet *packet, const struct route *route,
+	enum transport transport, const struct addr *target)
 {
 	struct leg *preferred = route->leg ? route->leg : packet_leg(packet);
 	struct leg *out = addr_is_unroutable(target)
@@ -244,7 +245,8 @@ static bool is_own_via(struct packet *packet, const struct branch_seed *seed, co
 
 /* Who a message with our Vias on top came from or goes back to. */
 struct upstream {
-	int own_vias; /* 1, or 2 when the request left by another leg than it came in; 0: not ours */
+	int own_vias;  /* 1, or 2 when the request left by another leg than it came in; 0: not ours
+			*/
 	bool is_known; /* `flow` can be sent to */
 	struct flow flow;
 };
@@ -267,7 +269,8 @@ static struct upstream find_upstream(struct packet *packet)
 		own = inner;
 		up.own_vias = 2;
 	}
-	up.is_known = n > up.own_vias && via_response_target(&via[up.own_vias], &up.flow.peer, &name);
+	up.is_known =
+		n > up.own_vias && via_response_target(&via[up.own_vias], &up.flow.peer, &name);
 	up.flow.leg = own.leg->index;
 	up.flow.connection = own.connection;
 	return up;
@@ -278,7 +281,8 @@ static void forward_response(struct packet *packet)
 	struct msg *msg = &packet->msg;
 	struct upstream up = find_upstream(packet);
 	if (!up.own_vias || !up.is_known) {
-		packet_drop(packet, up.own_vias ? COUNT_responses_no_target : COUNT_responses_not_ours);
+		packet_drop(
+			packet, up.own_vias ? COUNT_responses_no_target : COUNT_responses_not_ours);
 		return;
 	}
 	for (int i = 0; i < up.own_vias; i++)

@@ -1,10 +1,13 @@
-/* Stateful forwarding (RFC 3261 16): one request, its server transaction, and the branches it was sent out on.
+/* Stateful forwarding (RFC 3261 16): one request, its server transaction, and the branches it was
+ * sent out on.
  *
- * Targets are tried by groups, the lowest number first, those of a group at one time. What a 2xx or a provisional
- * response says goes upstream at once; else the best failure is kept (sip/fork.h) and told when nobody is left to try: the
- * owner may forward to others, or answer; if it does neither, the best goes upstream when it ends.
+ * Targets are tried by groups, the lowest number first, those of a group at one time. What a 2xx or
+ * a provisional response says goes upstream at once; else the best failure is kept (sip/fork.h) and
+ * told when nobody is left to try: the owner may forward to others, or answer; if it does neither,
+ * the best goes upstream when it ends.
  *
- * A relay lives until its request is done with, its server transaction is over and no branch can bring anything any more. */
+ * A relay lives until its request is done with, its server transaction is over and no branch can
+ * bring anything any more. */
 #pragma once
 
 #include "engine/client.h"
@@ -12,8 +15,8 @@
 #include "sip/fork.h"
 
 enum {
-	RELAY_TARGETS_MAX = 32,    /* of one forward */
-	RELAY_TRYING_MS = 200,     /* 100 when nothing else was sent by then (RFC 3261 17.2.1) */
+	RELAY_TARGETS_MAX = 32,	   /* of one forward */
+	RELAY_TRYING_MS = 200,	   /* 100 when nothing else was sent by then (RFC 3261 17.2.1) */
 	RELAY_TIMER_C_MS = 181000, /* more than three minutes (16.6 (11)) */
 	RELAY_GIVEN_UP = -2,
 };
@@ -24,16 +27,17 @@ struct relay_target {
 };
 
 enum relay_end {
-	RELAY_FINAL,     /* `final` is the best response; a 2xx has gone upstream already */
-	RELAY_TIMEOUT,   /* nobody answered in time (408) */
+	RELAY_FINAL,	   /* `final` is the best response; a 2xx has gone upstream already */
+	RELAY_TIMEOUT,	   /* nobody answered in time (408) */
 	RELAY_UNREACHABLE, /* nobody could be reached (503), or no target was usable */
-	RELAY_CANCELLED, /* the caller gave up; `final` may be there */
+	RELAY_CANCELLED,   /* the caller gave up; `final` may be there */
+	RELAY_ANSWERED,	   /* somebody answered the request while it was out */
 };
 
 /* `final` is borrowed (hold it to keep it) and may be NULL. */
 typedef void (*relay_done_fn)(void *arg, enum relay_end end, struct packet *final);
-/* A provisional response above 100 came: takes over a hold, and ends it with packet_done, which sends it
- * upstream unless it was dropped. */
+/* A provisional response above 100 came: takes over a hold, and ends it with packet_done, which
+ * sends it upstream unless it was dropped. */
 typedef void (*relay_provisional_fn)(void *arg, struct packet *response);
 
 struct relay_options {
@@ -46,15 +50,15 @@ struct relay_options {
 struct branch {
 	struct branch *next;
 	struct relay *relay;
-	struct client *client;   /* the address being tried; NULL: none */
-	struct resolve *resolve; /* while names are looked up */
+	struct client *client;	       /* the address being tried; NULL: none */
+	struct resolve *resolve;       /* while names are looked up */
 	struct locate_target *targets; /* addresses, owned */
 	uint32_t n_targets, next_target;
-	struct timer patience;   /* Timer C, or the timeout asked for */
+	struct timer patience; /* Timer C, or the timeout asked for */
 	uint16_t group;
-	uint16_t last_code;      /* why the address tried last failed */
+	uint16_t last_code; /* why the address tried last failed */
 	bool is_cancelled;
-	int vias;                /* of ours on top of the answers */
+	int vias; /* of ours on top of the answers */
 	uint32_t number;
 	enum { BRANCH_WAITING, BRANCH_PENDING, BRANCH_DONE } state;
 	uint32_t uri_n;
@@ -65,37 +69,43 @@ struct relay {
 	struct table_link link; /* in engine->transactions, as struct client */
 	struct txn_key key;
 	struct engine *engine;
-	bool is_client;          /* never: tells the two kinds apart */
+	bool is_client; /* never: tells the two kinds apart */
 	bool in_table, cancelled;
-	struct timer timer;      /* of the server transaction, and the 100 before it */
-	bool is_starting;        /* within relay_forward */
-	struct timer soon;       /* to tell that it ended at once */
+	struct timer timer; /* of the server transaction, and the 100 before it */
+	bool is_starting;   /* within relay_forward */
+	struct timer soon;  /* to tell that it ended at once */
 	struct txn server;
 	int64_t trying_at_ms;
-	struct packet *request;  /* NULL: its handler has ended */
+	struct packet *request; /* NULL: its handler has ended */
 	struct flow upstream;
-	char *response;          /* last one, for repetition; owned */
+	char *response; /* last one, for repetition; owned */
 	uint32_t response_n;
 	struct fork fork;
-	struct packet *best;     /* held */
+	struct packet *best;	  /* of all forwards, held: what goes upstream */
+	struct fork this_fork;	  /* of the forward in progress alone */
+	struct packet *this_best; /* held: what its owner gets */
+	uint16_t this_failure;	  /* code of a branch that brought no response */
+	uint32_t round;		  /* counts forwards begun and ended */
 	struct branch *branches;
 	uint32_t n_branches;
 	struct relay_options options; /* of the forward in progress; done NULL: none */
-	uint32_t holds;          /* responses on their way through a script */
+	uint32_t holds;		      /* responses on their way through a script */
 };
 
-/* Its handler waits: from now on the request has its server transaction, so that it is handled once however often it comes, and
- * a CANCEL finds it. What the handler then decides statelessly ends it again. Not for ACK and CANCEL. */
+/* Its handler waits: from now on the request has its server transaction, so that it is handled once
+ * however often it comes, and a CANCEL finds it. What the handler then decides statelessly ends it
+ * again. Not for ACK and CANCEL. */
 void relay_begin(struct packet *request);
-/* Its answers are those of a transaction: it was forwarded statefully, or cancelled while its handler waited. */
+/* Its answers are those of a transaction: it was forwarded statefully, or cancelled while its
+ * handler waited. */
 static inline bool relay_is_stateful(const struct relay *relay)
 {
 	return relay->n_branches > 0 || relay->cancelled;
 }
 
-/* Starts, or goes on with other targets after a forward that ended without 2xx. 0; RELAY_GIVEN_UP: the caller has cancelled; other
- * negative: no target is usable, or too many transactions are open. Nothing was done then. `done` is called later,
- * never before this returns. */
+/* Starts, or goes on with other targets after a forward that ended without 2xx. 0; RELAY_GIVEN_UP:
+ * the caller has cancelled; other negative: no target is usable, or too many transactions are open.
+ * Nothing was done then. `done` is called later, never before this returns. */
 int relay_forward(struct packet *request, const struct relay_target *targets, uint32_t n,
 	const struct relay_options *options);
 /* Whoever waits for `done` does not any more. */
@@ -107,17 +117,9 @@ void relay_answer(struct relay *relay, uint32_t code, struct span bytes);
 /* A provisional response that went through a script. */
 void relay_pass_provisional(struct packet *response);
 
-/* A request that belongs to a server transaction: retransmission, ACK to a failure, CANCEL. True: dealt with. */
+/* A request that belongs to a server transaction: retransmission, ACK to a failure, CANCEL. True:
+ * dealt with. */
 bool relay_take_request(struct packet *request);
 
 /* Ends all without a word, as the engine does. */
 void relays_free_all(struct engine *engine);
-
-/* relay_branch.c */
-void branch_start(struct branch *branch);
-void branch_cancel(struct branch *branch);
-void branch_free(struct branch *branch);
-void relay_branch_final(struct branch *branch, uint16_t code, struct packet *response);
-void relay_provisional(struct branch *branch, struct packet *response);
-void relay_client_gone(struct relay *relay);
-void relay_upstream(struct relay *relay, struct packet *response, int vias);

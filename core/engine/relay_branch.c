@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "engine/outgoing.h"
-#include "engine/relay.h"
+#include "engine/relay_parts.h"
 #include "engine/resolve.h"
 #include "engine/targets.h"
 #include "sip/edit.h"
@@ -117,7 +117,7 @@ static void told(void *user, struct client *client, enum client_news news, struc
 		return;
 	case CLIENT_ENDED:
 		branch->client = NULL;
-		relay_client_gone(branch->relay);
+		relay_let_go(branch->relay);
 		return;
 	}
 }

@@ -1,7 +1,8 @@
 /* Answers that Viaduct itself gives (RFC 3261 8.2.6, statelessly: 8.2.7). */
 #include "engine/relay.h"
 
-/* To-tag: the same for a repeated request, so that a stateless answer is idempotent (RFC 3261 8.2.7). */
+/* To-tag: the same for a repeated request, so that a stateless answer is idempotent (RFC
+ * 3261 8.2.7). */
 static struct span to_tag(struct packet *packet, char out[16])
 {
 	struct msg *msg = &packet->msg;
@@ -18,8 +19,8 @@ static struct span to_tag(struct packet *packet, char out[16])
 	return span_of(out, 16);
 }
 
-/* The packet's own source; the port is that of the Via unless the client asked for rport (RFC 3581 4). Streams:
- * the connection of the request. */
+/* The packet's own source; the port is that of the Via unless the client asked for rport (RFC 3581
+ * 4). Streams: the connection of the request. */
 struct flow packet_reply_flow(struct packet *packet)
 {
 	struct flow to = packet->from;

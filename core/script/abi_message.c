@@ -31,14 +31,12 @@ static int tag_of(vd_value *out, const struct nameaddr *party)
 	return party ? text(out, nameaddr_tag(party)) : VD_ABSENT;
 }
 
-static int source_fact(struct packet *packet, int fact, vd_value *out)
+static int source_fact(struct vd_script *script, struct packet *packet, int fact, vd_value *out)
 {
 	const struct flow *from = &packet->from;
 	switch (fact) {
-	case VD_SOURCE_IP: {
-		char *ip = arena_alloc(&packet->msg.arena, ADDR_TEXT_MAX);
-		return text(out, span_of(ip, addr_print_ip(&from->peer, ip)));
-	}
+	case VD_SOURCE_IP:
+		return text(out, span_of(script->name, addr_print_ip(&from->peer, script->name)));
 	case VD_SOURCE_PORT:
 		return number(out, addr_port(&from->peer));
 	case VD_SOURCE_TRANSPORT:
@@ -95,7 +93,7 @@ int vd_message_fact(struct vd_script *script, double handle, int fact, vd_value 
 	case VD_SOURCE_PORT:
 	case VD_SOURCE_TRANSPORT:
 	case VD_SOURCE_LOOPBACK:
-		return source_fact(packet, fact, out);
+		return source_fact(script, packet, fact, out);
 	case VD_LEG:
 		return number(out, packet->from.leg);
 	case VD_DECISION:
@@ -111,13 +109,17 @@ int vd_message_values(struct vd_script *script, double handle, const char *name,
 	struct packet *packet = packet_of(script->engine, handle);
 	if (!packet)
 		return VD_GONE;
-	enum hdr_id id = hdr_id_of(span_of(name, n));
+	enum hdr_id id = n <= MSG_NAME_MAX ? hdr_id_of(span_of(name, n)) : HDR_OTHER;
 	script->values = msg_values(&packet->msg, id);
 	script->values_of = handle;
 	script->unlisted_at = 0;
 	script->unlisted_name = span_of(NULL, 0);
-	if (id == HDR_OTHER)
-		script->unlisted_name = arena_copy(&packet->msg.arena, span_of(name, n));
+	if (n > MSG_NAME_MAX)
+		return VD_ABSENT;
+	if (id == HDR_OTHER) {
+		memcpy(script->name, name, n);
+		script->unlisted_name = span_of(script->name, n);
+	}
 	return VD_OK;
 }
 
@@ -224,10 +226,7 @@ int vd_message_set_uri(struct vd_script *script, double handle, const char *uri,
 		return VD_GONE;
 	if (!packet->msg.is_request)
 		return VD_MISUSE;
-	struct uri parsed;
-	if (uri_parse(span_of(uri, n), &parsed))
-		return VD_BAD_VALUE;
-	return edited(edit_uri(&packet->msg, arena_copy(&packet->msg.arena, span_of(uri, n))));
+	return edited(edit_uri(&packet->msg, span_of(uri, n)));
 }
 
 int vd_message_set_body(struct vd_script *script, double handle, const char *body, uint32_t body_n,

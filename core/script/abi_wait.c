@@ -1,4 +1,5 @@
-/* What a task can wait for, for Lua (abi.h): it files one wish, yields, and is resumed when that has come. */
+/* What a task can wait for, for Lua (abi.h): it files one wish, yields, and is resumed when that
+ * has come. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -13,7 +14,8 @@ static void slept(struct timer *timer)
 	task_resume(task);
 }
 
-static void looked_up(void *arg, enum dns_status status, const struct dns_record *records, uint32_t n)
+static void looked_up(
+	void *arg, enum dns_status status, const struct dns_record *records, uint32_t n)
 {
 	struct task *task = arg;
 	task->lookup = 0;
@@ -44,7 +46,8 @@ int vd_wait_sleep(struct vd_script *script, double seconds)
 	task->wait = WAIT_SLEEP;
 	task->deadline.fire = slept;
 	int64_t due_ms = (script->engine->world->now_us(script->engine->world) +
-				 (int64_t)(seconds * 1e6) + 999) / 1000;
+				 (int64_t)(seconds * 1e6) + 999) /
+			 1000;
 	timers_arm(&script->engine->timers, &task->deadline, due_ms);
 	return VD_OK;
 }
@@ -109,7 +112,8 @@ int vd_relay_begin(struct vd_script *script, double handle)
 		packet->msg.method_id == METHOD_CANCEL)
 		return VD_MISUSE;
 	struct task *task = may_wait(script);
-	return task && task->packet == packet && packet->decision == DECISION_NONE ? VD_OK : VD_REFUSED;
+	return task && task->packet == packet && packet->decision == DECISION_NONE ? VD_OK
+										   : VD_REFUSED;
 }
 
 int vd_relay_target(struct vd_script *script, const char *uri, uint32_t n, int group)
@@ -133,7 +137,8 @@ static void relay_ended(void *arg, enum relay_end end, struct packet *final)
 	task->has_final = final != NULL;
 	if (final) {
 		packet_hold(final);
-		task->finals = must_realloc(task->finals, (task->n_finals + 1) * sizeof *task->finals);
+		task->finals =
+			must_realloc(task->finals, (task->n_finals + 1) * sizeof *task->finals);
 		task->finals[task->n_finals++] = final;
 	}
 	task_resume(task);

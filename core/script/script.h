@@ -63,6 +63,7 @@ struct vd_script {
 	struct msg_values values;
 	struct span unlisted_name; /* values of a header without id: next index */
 	int unlisted_at;
+	char name[MSG_NAME_MAX]; /* of the header asked for; also short texts given out */
 	double values_of;
 	struct bindings_cursor bindings;
 	char headers[SCRIPT_HEADERS_MAX];

@@ -258,7 +258,7 @@ void task_message(struct vd_script *script, struct packet *packet)
 	struct task *task = start(script, TASK_MESSAGE, packet);
 	if (!task) {
 		script->engine->count[COUNT_overload]++;
-		packet_reply(packet, 503, span_of(NULL, 0), SPAN("Retry-After: 5\r\n"));
+		packet_reply(packet, 503, span_of(NULL, 0), SPAN(RETRY_LATER));
 		packet_done(packet, true);
 		return;
 	}

@@ -100,6 +100,7 @@ local ends = {
 	[1] = { "nobody answered in time", "timeout" },
 	[2] = { "no target could be reached", "unreachable" },
 	[3] = { "the caller gave up", "cancelled" },
+	[4] = { "the request was answered meanwhile", "answered" },
 }
 
 local refusals = {
@@ -134,7 +135,7 @@ local known = { timeout = "number", parallel = "boolean", stateless = "boolean",
 ---@param opts table|nil `timeout` seconds for each target, `parallel` all at one time, `on_response` function(response) for provisional ones (drop it to keep it from the caller), `stateless` send to the first and remember nothing
 ---@return viaduct.Message|nil final
 ---@return string|nil message
----@return string|nil code "timeout", "unreachable", "cancelled"
+---@return string|nil code "timeout", "unreachable", "cancelled", "answered"
 function M.forward(req, targets, opts)
 	opts = options.check("forward", opts, known)
 	local list = grouped(targets, opts.parallel)

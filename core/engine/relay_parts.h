@@ -1,0 +1,24 @@
+/* What the files of the relay share. */
+#pragma once
+
+#include "engine/relay.h"
+
+/* relay.c */
+/* Whatever ended, somebody may have been the last to need it. */
+void relay_let_go(struct relay *relay);
+/* The caller gave up. */
+void relay_cancel(struct relay *relay);
+void branch_start(struct branch *branch);
+void branch_cancel(struct branch *branch);
+void branch_free(struct branch *branch);
+/* A branch has its final response, or with `response` NULL a code that stands for none. */
+void relay_branch_final(struct branch *branch, uint16_t code, struct packet *response);
+void relay_provisional(struct branch *branch, struct packet *response);
+
+/* relay_server.c */
+/* NULL when a limit stands against it, or there is one for this request. */
+struct relay *relay_new(struct packet *request);
+void relay_arm(struct relay *relay);
+void relay_leave_table(struct relay *relay);
+void relay_send(struct relay *relay, uint32_t code, const struct iovec *iov, uint32_t n);
+void relay_upstream(struct relay *relay, struct packet *response, int vias);

@@ -1,0 +1,219 @@
+/* The server transaction of a relay: what goes upstream, and what comes again from there. */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "engine/relay_parts.h"
+#include "sip/edit.h"
+
+static struct relay *relay_of(struct timer *timer)
+{
+	return (struct relay *)((char *)timer - offsetof(struct relay, timer));
+}
+
+void relay_leave_table(struct relay *relay)
+{
+	if (!relay->in_table)
+		return;
+	table_remove(&relay->engine->transactions, &relay->link);
+	timers_cancel(&relay->engine->timers, &relay->timer);
+	relay->in_table = false;
+}
+
+static void server_timer(struct timer *timer);
+
+void relay_arm(struct relay *relay)
+{
+	int64_t due_ms = txn_due_ms(&relay->server);
+	if (!relay->in_table)
+		return;
+	if (relay->server.state == TXN_TRYING && relay->trying_at_ms < due_ms)
+		due_ms = relay->trying_at_ms;
+	if (due_ms == INT64_MAX)
+		timers_cancel(&relay->engine->timers, &relay->timer);
+	else
+		timers_arm(&relay->engine->timers, &relay->timer, due_ms);
+}
+
+static void send_stored(struct relay *relay)
+{
+	struct iovec iov = {relay->response, relay->response_n};
+	if (relay->response)
+		engine_send(relay->engine, &relay->upstream, &iov, 1);
+}
+
+static void act(struct relay *relay, uint32_t actions)
+{
+	if (actions & TXN_SEND)
+		send_stored(relay);
+	relay_arm(relay);
+	if (relay->server.state == TXN_ACCEPTED || relay->server.state == TXN_CONFIRMED) {
+		engine_free_later(relay->engine, relay->response);
+		relay->response = NULL;
+	}
+	if (actions & TXN_ENDED) {
+		relay_leave_table(relay);
+		relay_let_go(relay);
+	}
+}
+
+static void server_step(struct relay *relay, enum txn_event event)
+{
+	act(relay, txn_step(&relay->server, event, engine_now_ms(relay->engine),
+			   &relay->engine->times));
+}
+
+/* What is sent last is what a repeated request gets. */
+static void store(struct relay *relay, const struct iovec *iov, uint32_t n)
+{
+	engine_free_later(relay->engine, relay->response);
+	relay->response_n = (uint32_t)write_length(iov, n);
+	char *to = relay->response = must_alloc(relay->response_n);
+	for (uint32_t i = 0; i < n; i++) {
+		memcpy(to, iov[i].iov_base, iov[i].iov_len);
+		to += iov[i].iov_len;
+	}
+}
+
+void relay_send(struct relay *relay, uint32_t code, const struct iovec *iov, uint32_t n)
+{
+	bool is_accept = code >= 200 && code < 300 && relay->fork.is_invite;
+	if (is_accept) { /* repeated end to end, not by us (RFC 6026 7.1) */
+		engine_send(relay->engine, &relay->upstream, iov, n);
+		if (relay->server.state != TXN_ACCEPTED)
+			act(relay, txn_step(&relay->server, TXN_SUCCESS,
+					   engine_now_ms(relay->engine), &relay->engine->times) &
+					   ~(uint32_t)TXN_SEND);
+		return;
+	}
+	store(relay, iov, n);
+	server_step(relay, txn_event_of(code));
+}
+
+static void server_timer(struct timer *timer)
+{
+	struct relay *relay = relay_of(timer);
+	struct packet *request = relay->request;
+	if (relay->server.state != TXN_TRYING ||
+		engine_now_ms(relay->engine) < relay->trying_at_ms) {
+		server_step(relay, TXN_TIMER);
+		return;
+	}
+	relay->trying_at_ms = INT64_MAX;
+	struct span out;
+	if (!request) { /* a non-INVITE that got no answer, and will not (RFC 4320) */
+		relay_leave_table(relay);
+		relay_let_go(relay);
+		return;
+	}
+	if (write_reply(&request->msg, &(struct reply){.code = 100}, &out))
+		relay_send(relay, 100, &(struct iovec){(void *)out.p, out.n}, 1);
+	else
+		relay_arm(relay);
+}
+
+static struct relay *find(struct engine *engine, struct txn_key key)
+{
+	struct table_link *link = table_first(&engine->transactions, key.hash);
+	while (link && !txn_key_eq(((struct relay *)link)->key, key))
+		link = table_next(link);
+	return (struct relay *)link;
+}
+
+struct relay *relay_new(struct packet *request)
+{
+	struct engine *engine = request->engine;
+	struct txn_key key;
+	if (engine->transactions.n >= TRANSACTIONS_MAX ||
+		!txn_key_server(&request->msg, &engine->key, &key) || find(engine, key))
+		return NULL;
+	struct relay *relay = must_zalloc(sizeof *relay);
+	bool is_invite = request->msg.method_id == METHOD_INVITE;
+	const struct leg *leg = packet_leg(request);
+	relay->engine = engine;
+	relay->key = key;
+	relay->request = request;
+	relay->upstream = packet_reply_flow(request);
+	relay->fork.is_invite = is_invite;
+	relay->timer.fire = server_timer;
+	relay->trying_at_ms = INT64_MAX;
+	txn_init(&relay->server, is_invite ? TXN_INVITE_SERVER : TXN_SERVER,
+		transport_is_reliable(leg->address.transport));
+	table_insert(&engine->transactions, &relay->link, key.hash);
+	engine->legs.leg[relay->upstream.leg].n_transactions++;
+	relay->in_table = true;
+	engine->count[COUNT_server_transactions]++;
+	server_step(relay, TXN_START);
+	request->relay = relay;
+	return relay;
+}
+
+void relay_begin(struct packet *request)
+{
+	enum method_id method = request->msg.method_id;
+	if (request->msg.is_request && !request->relay && request->decision == DECISION_NONE &&
+		method != METHOD_ACK && method != METHOD_CANCEL)
+		relay_new(request);
+}
+
+/* ---- upstream ---- */
+
+void relay_upstream(struct relay *relay, struct packet *response, int vias)
+{
+	struct msg *msg = &response->msg;
+	struct iovec iov[WORLD_IOV_MAX];
+	const struct leg *leg = &relay->engine->legs.leg[relay->upstream.leg];
+	for (; vias > 0; vias--)
+		edit_pop_value(msg, HDR_VIA);
+	uint32_t n =
+		write_msg(msg, iov, WORLD_IOV_MAX, transport_is_reliable(leg->address.transport));
+	if (relay->request && msg->code >= 200)
+		relay->request->decision = DECISION_FORWARDED;
+	response->decision = DECISION_FORWARDED;
+	response->to = relay->upstream;
+	relay->engine->count[COUNT_forwarded]++;
+	relay_send(relay, msg->code, iov, n);
+}
+
+/* ---- what comes in ---- */
+
+/* RFC 3261 9.2, 16.10: answered here, and passed to every branch. */
+static bool take_cancel(struct packet *cancel)
+{
+	struct engine *engine = cancel->engine;
+	struct txn_key key;
+	struct relay *relay = NULL;
+	if (txn_key_cancelled(&cancel->msg, &engine->key, &key))
+		relay = find(engine, key);
+	if (!relay)
+		return false;
+	engine->count[COUNT_cancels]++;
+	packet_reply(cancel, 200, span_of(NULL, 0), span_of(NULL, 0));
+	if (relay->fork.answered || relay->cancelled)
+		return true;
+	relay_cancel(relay);
+	return true;
+}
+
+bool relay_take_request(struct packet *request)
+{
+	struct engine *engine = request->engine;
+	struct txn_key key;
+	if (!engine->transactions.n)
+		return false;
+	if (request->msg.method_id == METHOD_CANCEL)
+		return take_cancel(request);
+	if (!txn_key_server(&request->msg, &engine->key, &key))
+		return false;
+	struct relay *relay = find(engine, key);
+	if (!relay)
+		return false;
+	bool is_ack = request->msg.method_id == METHOD_ACK;
+	uint32_t actions = txn_step(&relay->server, is_ack ? TXN_ACK : TXN_REQUEST,
+		engine_now_ms(engine), &engine->times);
+	if (actions & TXN_PASS) /* the ACK to a 2xx by a caller that reuses the branch */
+		return false;
+	engine->count[COUNT_requests_absorbed]++;
+	request->decision = DECISION_DROPPED;
+	act(relay, actions);
+	return true;
+}
