@@ -122,9 +122,10 @@ bool branch_has_loop_part(struct span branch, uint64_t loop_part)
 	return has_part(branch, COOKIE_LENGTH + PART_LENGTH, loop_part);
 }
 
-uint64_t dialog_mark(const struct branch_seed *seed)
+uint64_t dialog_mark(const struct branch_seed *seed, struct span tag)
 {
 	struct siphash_state hash = seed->call;
 	siphash_add(&hash, SPAN("dialog"));
+	siphash_add(&hash, tag);
 	return siphash_end(&hash);
 }

@@ -187,20 +187,27 @@ void forward_request_to(struct packet *packet, const struct locate_target *targe
 		forward_planned(packet, &route, target->transport, &target->addr);
 }
 
+static bool has_mark(const struct branch_seed *seed, struct span tag, struct span mark)
+{
+	char expected[16];
+	put_hex64(expected, dialog_mark(seed, tag));
+	return span_ieq(mark, span_of(expected, sizeof expected));
+}
+
 bool forward_is_in_dialog(struct packet *packet)
 {
-	struct msg_values routes = msg_values(&packet->msg, HDR_ROUTE);
+	struct msg *msg = &packet->msg;
+	struct msg_values routes = msg_values(msg, HDR_ROUTE);
+	const struct nameaddr *from = msg_from(msg), *to = msg_to(msg);
 	struct span value, mark;
 	struct nameaddr route;
 	struct leg *leg;
-	char expected[16];
-	if (!msg_values_next(&routes, &value) || nameaddr_parse(value, &route) ||
-		!legs_is_self(packet->engine, &route.uri, &leg) ||
+	if (!from || !to || !nameaddr_tag(to).p || !msg_values_next(&routes, &value) ||
+		nameaddr_parse(value, &route) || !legs_is_self(packet->engine, &route.uri, &leg) ||
 		!uri_param(&route.uri, SPAN("d"), &mark))
 		return false;
 	struct branch_seed seed = branch_seed(packet);
-	put_hex64(expected, dialog_mark(&seed));
-	return span_ieq(mark, span_of(expected, sizeof expected));
+	return has_mark(&seed, nameaddr_tag(from), mark) || has_mark(&seed, nameaddr_tag(to), mark);
 }
 
 /* ---- responses ---- */

@@ -55,8 +55,7 @@ static int add_via(struct packet *packet, const struct leg *leg, struct branch_b
 	return edit_insert_line(msg, msg_find(msg, HDR_VIA, 0), HDR_VIA, span_between(text, out));
 }
 
-/* In the dialog-forming request only: later ones follow the route set it made (RFC 3261 16.6 (4)).
- */
+/* In requests that may form a dialog: later ones follow the route set that made (RFC 3261 16.6 (4)). */
 static bool wants_record_route(struct packet *packet)
 {
 	struct msg *msg = &packet->msg;
@@ -127,7 +126,8 @@ int outgoing_edit(struct packet *packet, const struct route *route, struct leg *
 	struct leg *in = packet_leg(packet);
 	uint64_t connection = packet->from.connection;
 	bool record = wants_record_route(packet);
-	uint64_t mark = record ? dialog_mark(&route->seed) : 0;
+	const struct nameaddr *from = msg_from(msg);
+	uint64_t mark = record && from ? dialog_mark(&route->seed, nameaddr_tag(from)) : 0;
 	const struct via *via = msg_top_via(msg);
 	struct branch_below below = branch_below(via);
 	*made = (struct outgoing){0};

@@ -36,14 +36,28 @@ local function safe_table()
 	return lib
 end
 
+-- A handler's own coroutine belongs to the engine: scripts neither see nor resume it.
 local function safe_coroutine()
 	local lib = copy(coroutine)
-	local yield, in_task = coroutine.yield, wait.in_task
+	local yield, resume, running = coroutine.yield, coroutine.resume, coroutine.running
+	local in_task, is_task = wait.in_task, wait.is_task
 	function lib.yield(...)
 		if in_task() then
 			error("coroutine.yield is for coroutines the script made: to wait, call sip.sleep or another waiting function", 2)
 		end
 		return yield(...)
+	end
+	function lib.running()
+		if in_task() then
+			return nil
+		end
+		return running()
+	end
+	function lib.resume(thread, ...)
+		if is_task(thread) then
+			error("coroutine.resume is for coroutines the script made", 2)
+		end
+		return resume(thread, ...)
 	end
 	return lib
 end

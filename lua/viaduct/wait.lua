@@ -14,6 +14,8 @@ function M.enter() tasks[running()] = true end
 
 function M.in_task() return tasks[running()] or false end
 
+function M.is_task(thread) return thread ~= nil and tasks[thread] or false end
+
 -- After C has filed the wish of the running task.
 local function suspend(what, filed)
 	if filed == C.VD_REFUSED then

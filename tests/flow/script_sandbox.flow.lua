@@ -206,3 +206,22 @@ flow "a registrar can be asked from the handler" {
 		bob:expect(200) { ["X-Found"] = {} }
 	end,
 }
+
+flow "a script cannot take hold of the coroutine its handler runs in" {
+	script_text = [[
+local sip = require "viaduct"
+return { receive = function(req)
+	if coroutine.running() ~= nil then error "the task is visible" end
+	local seen
+	local own = coroutine.create(function() seen = coroutine.running() end)
+	assert(coroutine.resume(own))
+	assert(seen == own)
+	return req:reply(200)
+end }
+]],
+	run = function(net)
+		local alice = net:phone("alice", "udp:198.51.100.7:5062")
+		alice:request("OPTIONS", "sip:x@example.com")
+		alice:expect(200)
+	end,
+}

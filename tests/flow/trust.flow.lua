@@ -24,3 +24,23 @@ flow "an answer that names another received or rport than we wrote is not ours" 
 		net:counts { responses_not_ours = 1 }
 	end,
 }
+
+flow "the mark of one dialog lets no first request and no other dialog pass" {
+	settings = { domains = "example.com" },
+	run = function(net)
+		local alice, bob = net:phone("alice", "udp:198.51.100.7:5062"), net:phone("bob", "udp:198.51.100.8:5060")
+		bob:register "sip:bob@example.com"
+		alice:request("INVITE", "sip:bob@example.com")
+		local route = bob:expect("INVITE").text:match "Record%-Route: ([^\r\n]+)"
+		bob:reply(200)
+		alice:expect(200)
+		local call = alice.sent:header "Call-ID"
+		local victim = net:phone("victim", "udp:203.0.113.8:5060")
+		alice:request("INVITE", "sip:victim@203.0.113.8", { route = route, call_id = call })
+		alice:expect(403)
+		alice:request("MESSAGE", "sip:victim@203.0.113.8",
+			{ route = route, call_id = call, from = "<sip:eve@x.example>;tag=eve", to = "<sip:v@x.example>;tag=v" })
+		alice:expect(403)
+		victim:expect_nothing()
+	end,
+}
