@@ -6,7 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/dns_cache.h"
 #include "engine/registrar.h"
+#include "engine/targets.h"
 #include "net/control.h"
 #include "run.h"
 
@@ -92,6 +94,24 @@ static json_t *network(struct live *live)
 	return counts;
 }
 
+static json_t *dead_targets(const struct engine *engine)
+{
+	json_t *list = json_array();
+	struct dead_target dead;
+	uint32_t position = 0;
+	int64_t now = engine_now_ms((struct engine *)engine);
+	char text[ADDR_TEXT_MAX];
+	while (targets_walk(engine->targets, &position, &dead, now)) {
+		uint32_t n = addr_print(&dead.addr, text);
+		struct span transport = transport_name(dead.transport);
+		json_array_append_new(list,
+			json_pack("{s:s%, s:s%, s:s, s:I}", "target", text, (size_t)n, "transport",
+				transport.p, (size_t)transport.n, "reason", dead.reason,
+				"seconds_left", (json_int_t)((dead.until_ms - now + 999) / 1000)));
+	}
+	return list;
+}
+
 static json_t *failure(const struct host_status *status)
 {
 	if (!status->has_failure)
@@ -115,6 +135,9 @@ static json_t *status(struct run *run)
 		"last_failure", failure(&now));
 	json_object_set_new(
 		result, "bindings", json_integer(bindings_count(run->engine->bindings)));
+	json_object_set_new(result, "transactions", json_integer(run->engine->transactions.n));
+	json_object_set_new(result, "dns_cache", json_integer(dns_cache_entries(run->engine->dns)));
+	json_object_set_new(result, "dead_targets", dead_targets(run->engine));
 	json_object_set_new(result, "legs", legs(run->engine));
 	json_object_set_new(result, "counters", counters(run->engine));
 	json_object_set_new(result, "network", network(run->live));
@@ -210,7 +233,7 @@ static json_t *act(struct run *run, const char *command, const char *argument)
 		return done(json_object());
 	}
 	if (strcmp(command, "calls") == 0)
-		return fail("forwarding is stateless here: no calls are tracked");
+		return fail("no dialogs are tracked: status counts the transactions");
 	return fail("unknown command: reload, rollback, status, legs, bindings, loglevel, stop");
 }
 

@@ -40,6 +40,7 @@ uint32_t branch_number(struct span branch);
 bool branch_has_answer_part(struct span branch, uint64_t answer_part);
 bool branch_has_loop_part(struct span branch, uint64_t loop_part);
 
-/* Goes into Record-Route of the request that forms a dialog; `tag` is its From tag. Who brings it back in a Route, with the same
- * Call-ID and that tag in From or To, belongs to a dialog we let through. */
+/* Goes into Record-Route of the request that forms a dialog; `tag` is its From tag. Who brings it
+ * back in a Route, with the same Call-ID and that tag in From or To, belongs to a dialog we let
+ * through. */
 uint64_t dialog_mark(const struct branch_seed *seed, struct span tag);

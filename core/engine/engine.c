@@ -109,6 +109,8 @@ static void end_packets(struct engine *engine)
 
 /* ---- events of the world ---- */
 
+static void tell_send_failed(struct engine *engine, const struct flow *to, const char *reason);
+
 static void refuse(struct packet *packet, const struct msg_error *error)
 {
 	struct engine *engine = packet->engine;
@@ -153,7 +155,10 @@ static void on_message(void *self, const struct flow *from, struct span bytes)
 	} else {
 		engine->count[COUNT_requests]++;
 		leg->used_ms = engine_now_ms(engine);
-		edit_received(&packet->msg, &from->peer);
+		if (edit_received(&packet->msg, &from->peer) < 0) {
+			refuse(packet, &(struct msg_error){513, "Message Too Large"});
+			return;
+		}
 	}
 	if (packet->msg.is_request ? relay_take_request(packet) : client_take_response(packet))
 		return;
@@ -186,11 +191,7 @@ static void on_unsent(void *self, const struct flow *to, struct span message, co
 	struct engine *engine = self;
 	struct packet *packet = packet_take(engine);
 	struct msg_error error;
-	char peer[ADDR_TEXT_MAX];
-	engine->count[COUNT_send_failed]++;
-	log_event(engine->log, LOG_WARN, "send.failed",
-		LOG_TEXT("to", span_of(peer, addr_print(&to->peer, peer))),
-		LOG_STR("error", reason));
+	tell_send_failed(engine, to, reason);
 	packet->from = *to;
 	if (msg_parse(&packet->msg, message, &error) == 0 && packet->msg.is_request &&
 		!client_take_unsent(packet))
@@ -298,15 +299,25 @@ void packet_drop(struct packet *packet, enum counter why)
 	packet->decision = DECISION_DROPPED;
 }
 
+/* Once a second at most: a peer decides how often this happens. */
+static void tell_send_failed(struct engine *engine, const struct flow *to, const char *reason)
+{
+	char peer[ADDR_TEXT_MAX];
+	int64_t second = engine_now_ms(engine) / 1000;
+	engine->count[COUNT_send_failed]++;
+	if (engine->send_failed_second == second)
+		return;
+	engine->send_failed_second = second;
+	log_event(engine->log, LOG_WARN, "send.failed",
+		LOG_TEXT("to", span_of(peer, addr_print(&to->peer, peer))),
+		LOG_STR("error", reason));
+}
+
 int engine_send(struct engine *engine, const struct flow *to, const struct iovec *iov, uint32_t n)
 {
 	int rc = engine->world->send(engine->world, to, iov, n);
 	if (rc < 0) {
-		char peer[ADDR_TEXT_MAX];
-		engine->count[COUNT_send_failed]++;
-		log_event(engine->log, LOG_WARN, "send.failed",
-			LOG_TEXT("to", span_of(peer, addr_print(&to->peer, peer))),
-			LOG_STR("error", strerrorname_np(-rc)));
+		tell_send_failed(engine, to, strerrorname_np(-rc));
 		return rc;
 	}
 	struct leg *leg = &engine->legs.leg[to->leg];

@@ -81,6 +81,7 @@ struct engine {
 	struct bindings *bindings;
 	struct timer sweep; /* of expired bindings; armed while there are any */
 	uint64_t count[COUNTERS];
+	int64_t send_failed_second; /* when that was logged last */
 
 	struct packet **packets; /* by slot */
 	uint32_t n_packets, n_live;
@@ -133,8 +134,9 @@ static inline struct leg *packet_leg(const struct packet *packet)
  * points). ACK is never answered. `headers` are whole lines with CRLF, checked by the caller.
  * Records the decision. */
 void packet_reply(struct packet *packet, uint32_t code, struct span reason, struct span headers);
-/* The same with a body. */
-void packet_reply_full(struct packet *packet, const struct reply *reply);
+/* The same with a body. -1, and no decision: there is nobody to answer, or the answer would be too
+ * long. */
+int packet_reply_full(struct packet *packet, const struct reply *reply);
 /* Where an answer to this request goes. */
 struct flow packet_reply_flow(struct packet *packet);
 void packet_drop(struct packet *packet, enum counter why);

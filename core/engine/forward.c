@@ -93,20 +93,6 @@ static void forward_by(struct packet *packet, const struct route *route, struct 
 	answer(packet, code, span_of(NULL, 0));
 }
 
-static bool is_own_address(
-	struct engine *engine, enum transport transport, const struct addr *target)
-{
-	for (uint32_t i = 0; i < engine->legs.n; i++) {
-		const struct leg *leg = &engine->legs.leg[i];
-		if (leg->state != LEG_CLOSED && leg->address.transport == transport &&
-			addr_port(&leg->address.bind) == addr_port(target) &&
-			(addr_same_ip(&leg->address.bind, target) ||
-				(addr_is_any(&leg->address.bind) && addr_is_loopback(target))))
-			return true;
-	}
-	return false;
-}
-
 static void forward_planned(struct packet *packet, const struct route *route,
 	enum transport transport, const struct addr *target)
 {
@@ -116,7 +102,7 @@ static void forward_planned(struct packet *packet, const struct route *route,
 				  : legs_towards(packet->engine, transport, target, preferred);
 	if (!out)
 		answer(packet, 503, span_of(NULL, 0));
-	else if (is_own_address(packet->engine, out->address.transport, target))
+	else if (legs_is_own_address(packet->engine, out->address.transport, target))
 		answer_as_target(packet);
 	else
 		forward_by(packet, route, out, target);

@@ -259,6 +259,19 @@ bool legs_is_self(struct engine *engine, const struct uri *uri, struct leg **fou
 	return false;
 }
 
+bool legs_is_own_address(struct engine *engine, enum transport transport, const struct addr *target)
+{
+	for (uint32_t i = 0; i < engine->legs.n; i++) {
+		const struct leg *leg = &engine->legs.leg[i];
+		if (leg->state != LEG_CLOSED && leg->address.transport == transport &&
+			addr_port(&leg->address.bind) == addr_port(target) &&
+			(addr_same_ip(&leg->address.bind, target) ||
+				(addr_is_any(&leg->address.bind) && addr_is_loopback(target))))
+			return true;
+	}
+	return false;
+}
+
 static bool can_reach(const struct leg *leg, enum transport transport, const struct addr *peer)
 {
 	return leg->state != LEG_CLOSED && leg->address.transport == transport &&

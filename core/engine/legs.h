@@ -70,6 +70,9 @@ struct leg *legs_by_sent_by(
 /* True when the URI names one of our legs: shown or bound address, its port (default filled in)
  * and, when the URI says one, its transport. The leg found is put into `*leg` (may be NULL). */
 bool legs_is_self(struct engine *engine, const struct uri *uri, struct leg **leg);
+/* Sent to it by that transport, a message would come back to ourselves. */
+bool legs_is_own_address(
+	struct engine *engine, enum transport transport, const struct addr *target);
 /* A leg that can reach `peer` by `transport`: `preferred` when it can, else the first that can;
  * NULL when none. TRANSPORT_NONE: UDP before TCP. */
 struct leg *legs_towards(struct engine *engine, enum transport transport, const struct addr *peer,

@@ -55,7 +55,8 @@ static int add_via(struct packet *packet, const struct leg *leg, struct branch_b
 	return edit_insert_line(msg, msg_find(msg, HDR_VIA, 0), HDR_VIA, span_between(text, out));
 }
 
-/* In requests that may form a dialog: later ones follow the route set that made (RFC 3261 16.6 (4)). */
+/* In requests that may form a dialog: later ones follow the route set that made (RFC 3261 16.6
+ * (4)). */
 static bool wants_record_route(struct packet *packet)
 {
 	struct msg *msg = &packet->msg;

@@ -135,6 +135,22 @@ void relay_cancel(struct relay *relay)
 	relay_let_go(relay);
 }
 
+/* RFC 5393 5.3.3.1: those that go out at one time share what the request may fork into. */
+static void share_breadth(struct relay *relay, uint32_t group)
+{
+	struct branch *branch;
+	uint32_t n = 0, breadth = RELAY_BREADTH;
+	span_u32(msg_value(&relay->request->msg, HDR_MAX_BREADTH), &breadth);
+	for (branch = relay->branches; branch; branch = branch->next)
+		n += branch->state == BRANCH_WAITING && branch->group == group;
+	for (branch = relay->branches; branch; branch = branch->next)
+		if (branch->state == BRANCH_WAITING && branch->group == group) {
+			branch->breadth = breadth / n;
+			breadth -= branch->breadth;
+			n--;
+		}
+}
+
 /* Starts the lowest group that waits; with nobody left, that was it. */
 static void next_group(struct relay *relay)
 {
@@ -149,6 +165,7 @@ static void next_group(struct relay *relay)
 			complete(relay);
 			return;
 		}
+		share_breadth(relay, lowest);
 		for (branch = relay->branches; branch && relay->round == round;
 			branch = branch->next)
 			if (branch->state == BRANCH_WAITING && branch->group == lowest) {
@@ -310,6 +327,8 @@ void relay_request_done(struct relay *relay)
 {
 	if (!relay_is_stateful(relay))
 		relay_leave_table(relay); /* a repetition is to be decided anew */
+	else if (relay->request->decision == DECISION_DROPPED)
+		cancel_pending(relay); /* the script wants no answer */
 	else if (!relay->fork.answered && !has_pending(relay))
 		answer_best(relay);
 	else if (!relay->fork.answered)

@@ -18,6 +18,7 @@ enum {
 	RELAY_TARGETS_MAX = 32,	   /* of one forward */
 	RELAY_TRYING_MS = 200,	   /* 100 when nothing else was sent by then (RFC 3261 17.2.1) */
 	RELAY_TIMER_C_MS = 181000, /* more than three minutes (16.6 (11)) */
+	RELAY_BREADTH = 60,	   /* Max-Breadth of a request that has none (RFC 5393 5.3.3) */
 	RELAY_GIVEN_UP = -2,
 };
 
@@ -58,7 +59,8 @@ struct branch {
 	uint16_t group;
 	uint16_t last_code; /* why the address tried last failed */
 	bool is_cancelled;
-	int vias; /* of ours on top of the answers */
+	uint32_t breadth; /* branches it may have further on, this one included */
+	int vias;	  /* of ours on top of the answers */
 	uint32_t number;
 	enum { BRANCH_WAITING, BRANCH_PENDING, BRANCH_DONE } state;
 	uint32_t uri_n;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/put.h"
 #include "engine/outgoing.h"
 #include "engine/relay_parts.h"
 #include "engine/resolve.h"
@@ -124,6 +125,14 @@ static void told(void *user, struct client *client, enum client_news news, struc
 
 /* ---- sending ---- */
 
+/* RFC 5393 5.3.3: its share of what all branches together may fork into. */
+static int set_breadth(struct msg *msg, uint32_t breadth)
+{
+	char text[10];
+	struct span value = span_between(text, put_u32(text, breadth));
+	return edit_set(msg, hdr_name(HDR_MAX_BREADTH), value);
+}
+
 /* The request as it goes to this target, in bytes of its own. NULL with a code when it can not be
  * made. */
 static char *make_request(struct branch *branch, struct leg *out, uint32_t *n,
@@ -140,7 +149,8 @@ static char *make_request(struct branch *branch, struct leg *out, uint32_t *n,
 	edit_uri(msg, span_of(branch->uri, branch->uri_n));
 	route_request(request, &route);
 	*code = (uint16_t)route.code;
-	if (!route.code && outgoing_edit(request, &route, out, branch->number, &made) < 0)
+	if (!route.code && (outgoing_edit(request, &route, out, branch->number, &made) < 0 ||
+				   set_breadth(msg, branch->breadth) < 0))
 		*code = 513;
 	if (!*code) {
 		bool stream = transport_is_reliable(out->address.transport);
@@ -170,6 +180,11 @@ static void try_next(struct branch *branch)
 	struct span via_branch;
 	uint16_t code = 503;
 	uint32_t n;
+	/* To ourselves it would go round in a circle: nobody here wanted it (RFC 3261 16.5). */
+	if (out && legs_is_own_address(relay->engine, out->address.transport, &target->addr)) {
+		final(branch, 404, NULL);
+		return;
+	}
 	char *bytes = out ? make_request(branch, out, &n, &via_branch, &code) : NULL;
 	if (bytes) {
 		struct flow to = {.leg = out->index, .peer = target->addr};
@@ -223,6 +238,8 @@ void branch_start(struct branch *branch)
 	struct locate_target target;
 	be_patient(branch);
 	uint32_t code = next_hop_of(branch, &route);
+	if (!code && !branch->breadth)
+		code = 440;
 	if (code) {
 		final(branch, (uint16_t)code, NULL);
 		return;

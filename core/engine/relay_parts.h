@@ -15,6 +15,12 @@ void branch_free(struct branch *branch);
 void relay_branch_final(struct branch *branch, uint16_t code, struct packet *response);
 void relay_provisional(struct branch *branch, struct packet *response);
 
+/* Its server transaction has sent no final response. */
+static inline bool relay_awaits_final(const struct relay *relay)
+{
+	return relay->server.state == TXN_TRYING || relay->server.state == TXN_PROCEEDING;
+}
+
 /* relay_server.c */
 /* NULL when a limit stands against it, or there is one for this request. */
 struct relay *relay_new(struct packet *request);

@@ -26,7 +26,7 @@ void relay_arm(struct relay *relay)
 	int64_t due_ms = txn_due_ms(&relay->server);
 	if (!relay->in_table)
 		return;
-	if (relay->server.state == TXN_TRYING && relay->trying_at_ms < due_ms)
+	if (relay_awaits_final(relay) && relay->trying_at_ms < due_ms)
 		due_ms = relay->trying_at_ms;
 	if (due_ms == INT64_MAX)
 		timers_cancel(&relay->engine->timers, &relay->timer);
@@ -76,6 +76,7 @@ static void store(struct relay *relay, const struct iovec *iov, uint32_t n)
 
 void relay_send(struct relay *relay, uint32_t code, const struct iovec *iov, uint32_t n)
 {
+	relay->trying_at_ms = INT64_MAX;
 	bool is_accept = code >= 200 && code < 300 && relay->fork.is_invite;
 	if (is_accept) { /* repeated end to end, not by us (RFC 6026 7.1) */
 		engine_send(relay->engine, &relay->upstream, iov, n);

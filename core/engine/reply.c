@@ -24,43 +24,49 @@ static struct span to_tag(struct packet *packet, char out[16])
 struct flow packet_reply_flow(struct packet *packet)
 {
 	struct flow to = packet->from;
-	if (to.connection)
-		return to;
 	const struct via *via = msg_top_via(&packet->msg);
-	if (via && !via->has_rport)
+	/* On a stream the port counts when the connection is gone (RFC 3261 18.2.2). */
+	if (via && (to.connection || !via->has_rport))
 		addr_set_port(&to.peer, via->port ? via->port : 5060);
 	return to;
 }
 
-void packet_reply_full(struct packet *packet, const struct reply *reply)
+static void send_reply(struct packet *packet, uint32_t code, struct span bytes)
 {
 	struct engine *engine = packet->engine;
-	if (!packet->msg.is_request || packet->msg.method_id == METHOD_ACK) {
-		packet->decision = DECISION_DROPPED;
-		return;
-	}
-	char tag[16];
-	struct reply tagged = *reply;
-	if (!tagged.to_tag.n)
-		tagged.to_tag = to_tag(packet, tag);
-	struct span out;
-	if (!write_reply(&packet->msg, &tagged, &out)) {
-		packet->decision = DECISION_DROPPED;
-		return;
-	}
 	packet->decision = DECISION_REPLIED;
-	packet->reply_code = reply->code;
+	packet->reply_code = code;
 	engine->count[COUNT_replied]++;
 	if (packet->relay && relay_is_stateful(packet->relay)) {
-		relay_answer(packet->relay, reply->code, out);
+		relay_answer(packet->relay, code, bytes);
 		return;
 	}
 	struct flow to = packet_reply_flow(packet);
-	engine_send(engine, &to, &(struct iovec){(void *)out.p, out.n}, 1);
+	engine_send(engine, &to, &(struct iovec){(void *)(uintptr_t)bytes.p, bytes.n}, 1);
+}
+
+int packet_reply_full(struct packet *packet, const struct reply *reply)
+{
+	if (!packet->msg.is_request || packet->msg.method_id == METHOD_ACK) {
+		packet->decision = DECISION_DROPPED;
+		return 0;
+	}
+	char tag[16];
+	struct reply tagged = *reply;
+	struct span out;
+	if (!tagged.to_tag.n)
+		tagged.to_tag = to_tag(packet, tag);
+	if (!write_reply(&packet->msg, &tagged, &out))
+		return -1;
+	send_reply(packet, reply->code, out);
+	return 0;
 }
 
 void packet_reply(struct packet *packet, uint32_t code, struct span reason, struct span headers)
 {
-	packet_reply_full(
-		packet, &(struct reply){.code = code, .reason = reason, .headers = headers});
+	struct reply reply = {.code = code, .reason = reason, .headers = headers};
+	if (packet_reply_full(packet, &reply) == 0)
+		return;
+	/* There is no Via to answer to, or what the request brings back is too long. */
+	packet_drop(packet, COUNT_replies_impossible);
 }

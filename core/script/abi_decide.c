@@ -73,13 +73,16 @@ int vd_reply_send(struct vd_script *script, double handle, uint32_t code, const 
 		return VD_BAD_VALUE;
 	if (packet->msg.method_id == METHOD_ACK)
 		return VD_MISUSE;
-	packet_reply_full(packet, &(struct reply){
-					  .code = code,
-					  .reason = span_of(reason, reason_n),
-					  .headers = span_of(script->headers, script->headers_n),
-					  .body = script->body,
-					  .body_type = script->body_type,
-				  });
+	int sent = packet_reply_full(
+		packet, &(struct reply){
+				.code = code,
+				.reason = span_of(reason, reason_n),
+				.headers = span_of(script->headers, script->headers_n),
+				.body = script->body,
+				.body_type = script->body_type,
+			});
+	if (sent < 0)
+		return VD_LIMIT;
 	if (code < 200) /* provisional: the decision is still to come */
 		packet->decision = DECISION_NONE;
 	return VD_OK;

@@ -194,9 +194,18 @@ static int edited(int rc)
 	return VD_OK;
 }
 
+/* What identifies the message and its way back is not for scripts to change. */
+static bool is_fixed(const char *name, uint32_t n)
+{
+	enum hdr_id id = hdr_id_of(span_of(name, n));
+	return id == HDR_VIA || id == HDR_CALL_ID || id == HDR_CSEQ;
+}
+
 int vd_message_set_header(struct vd_script *script, double handle, const char *name,
 	uint32_t name_n, const char *value, uint32_t value_n)
 {
+	if (is_fixed(name, name_n))
+		return VD_REFUSED;
 	struct packet *packet = packet_of(script->engine, handle);
 	return packet ? edited(edit_set(
 				&packet->msg, span_of(name, name_n), span_of(value, value_n)))
@@ -206,6 +215,8 @@ int vd_message_set_header(struct vd_script *script, double handle, const char *n
 int vd_message_add_header(struct vd_script *script, double handle, const char *name,
 	uint32_t name_n, const char *value, uint32_t value_n)
 {
+	if (is_fixed(name, name_n))
+		return VD_REFUSED;
 	struct packet *packet = packet_of(script->engine, handle);
 	return packet ? edited(edit_add(
 				&packet->msg, span_of(name, name_n), span_of(value, value_n)))
@@ -215,6 +226,8 @@ int vd_message_add_header(struct vd_script *script, double handle, const char *n
 int vd_message_remove_header(
 	struct vd_script *script, double handle, const char *name, uint32_t name_n)
 {
+	if (is_fixed(name, name_n))
+		return VD_REFUSED;
 	struct packet *packet = packet_of(script->engine, handle);
 	return packet ? edited(edit_remove(&packet->msg, span_of(name, name_n))) : VD_GONE;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "engine/dns_cache.h"
 #include "engine/forward.h"
 #include "script/task.h"
 
@@ -59,7 +60,7 @@ int vd_wait_lookup(struct vd_script *script, int type, const char *name, uint32_
 		return VD_REFUSED;
 	if (type < DNS_A || type > DNS_NAPTR || !n || n > 255 || !(timeout > 0 && timeout <= 60))
 		return VD_BAD_VALUE;
-	task->lookup = engine_lookup(script->engine, (enum dns_type)type, span_of(name, n),
+	task->lookup = dns_cache_lookup(script->engine->dns, (enum dns_type)type, span_of(name, n),
 		(uint32_t)(timeout * 1000), looked_up, task);
 	if (!task->lookup)
 		return VD_LIMIT;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "engine/dns_cache.h"
 #include "script/host_private.h"
 
 enum { TRACEBACK_LEVELS = 12 };
@@ -101,7 +102,7 @@ static void stop_waiting(struct task *task)
 	struct engine *engine = task->script->engine;
 	timers_cancel(&engine->timers, &task->deadline);
 	if (task->lookup)
-		engine_lookup_cancel(engine, task->lookup);
+		dns_cache_cancel(engine->dns, task->lookup);
 	if (task->wait == WAIT_RELAY && task->packet->relay)
 		relay_forget(task->packet->relay);
 	if (task->resolve)
@@ -140,7 +141,8 @@ static void end(struct task *task, bool failed)
 		host_reap_soon(script->host);
 }
 
-static void describe_failure(struct task *task, int status, char *message, char *traceback, size_t n)
+static void describe_failure(
+	struct task *task, int status, char *message, char *traceback, size_t n)
 {
 	lua_State *co = task->co;
 	/* A number would become a string, for which there may be no memory. */
@@ -149,7 +151,8 @@ static void describe_failure(struct task *task, int status, char *message, char 
 	if (text) {
 		snprintf(message, n, "%s", text);
 	} else {
-		snprintf(message, n, "the error is a %s, not a text: write error(\"what went wrong\")",
+		snprintf(message, n,
+			"the error is a %s, not a text: write error(\"what went wrong\")",
 			luaL_typename(co, -1));
 	}
 	if (status == LUA_ERRMEM) {
@@ -157,7 +160,8 @@ static void describe_failure(struct task *task, int status, char *message, char 
 			task->script->memory_max >> 20);
 		return;
 	}
-	/* Walks the stack without allocating in Lua: a script out of memory must still be reported. */
+	/* Walks the stack without allocating in Lua: a script out of memory must still be reported.
+	 */
 	lua_Debug ar;
 	size_t used = 0;
 	for (int level = 0; level < TRACEBACK_LEVELS && lua_getstack(co, level, &ar); level++) {
@@ -190,8 +194,8 @@ static bool report(struct task *task, int status, bool timed_out)
 	return starved;
 }
 
-/* Resumes with `n` arguments on the coroutine's stack; true when it ended as it should or waits. `failure`: of a
- * loading task, which is told rather than logged. */
+/* Resumes with `n` arguments on the coroutine's stack; true when it ended as it should or waits.
+ * `failure`: of a loading task, which is told rather than logged. */
 static bool run(struct task *task, int n, struct script_failure *failure)
 {
 	struct vd_script *script = task->script;
@@ -222,7 +226,8 @@ static bool run(struct task *task, int n, struct script_failure *failure)
 	}
 	if (status == LUA_YIELD || status == 0) {
 		lua_settop(task->co, 0);
-		lua_pushliteral(task->co, "coroutine.yield outside a coroutine of the script's own");
+		lua_pushliteral(
+			task->co, "coroutine.yield outside a coroutine of the script's own");
 	}
 	bool starved = status == LUA_ERRMEM;
 	if (failure)

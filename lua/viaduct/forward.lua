@@ -160,7 +160,10 @@ function M.forward(req, targets, opts)
 		hooks[hook] = nil
 		return nil, ends[3][1], ends[3][2]
 	end
-	check(started, opts.timeout)
+	if started ~= OK then
+		hooks[hook] = nil
+		check(started, opts.timeout)
+	end
 	yield()
 	hooks[hook] = nil
 	C.vd_relay_result(script, value)

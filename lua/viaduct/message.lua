@@ -33,7 +33,7 @@ local explain = {
 	[C.VD_BAD_NAME] = "'%s' is no header name",
 	[C.VD_BAD_VALUE] = "the value has CR, LF or NUL in it, or is not of the right form: %s",
 	[C.VD_LIMIT] = "the message would get too large: %s",
-	[C.VD_REFUSED] = "'%s' cannot be set: it follows from the message",
+	[C.VD_REFUSED] = "'%s' cannot be changed: the engine keeps it (Via, Call-ID, CSeq, Content-Length)",
 	[C.VD_MISUSE] = "'%s' is for the other kind of message (request or response)",
 }
 
