@@ -336,7 +336,7 @@ void relay_request_done(struct relay *relay)
 	timers_cancel(&relay->engine->timers, &relay->soon);
 	relay->request = NULL;
 	if (relay->in_table &&
-		relay->server.state == TXN_TRYING) { /* absorbs what is repeated, for a while */
+		relay_awaits_final(relay)) { /* absorbs what is repeated, for a while */
 		relay->trying_at_ms =
 			engine_now_ms(relay->engine) + 64 * relay->engine->times.t1_ms;
 		relay_arm(relay);

@@ -94,8 +94,7 @@ static void server_timer(struct timer *timer)
 {
 	struct relay *relay = relay_of(timer);
 	struct packet *request = relay->request;
-	if (relay->server.state != TXN_TRYING ||
-		engine_now_ms(relay->engine) < relay->trying_at_ms) {
+	if (!relay_awaits_final(relay) || engine_now_ms(relay->engine) < relay->trying_at_ms) {
 		server_step(relay, TXN_TIMER);
 		return;
 	}
