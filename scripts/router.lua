@@ -15,25 +15,31 @@ local ring = tonumber(sip.settings.ring or 60)
 local registrar = sip.registrar { domains = domains, min_expires = 30, max_expires = 300 }
 local proxy = sip.stateless_proxy {}
 
-local function refuse(req, code)
+-- Strangers reach what is served here only: no open relay.
+local function is_welcome(req, from) return relay_any or from.is_loopback or registrar:serves(req) end
+
+-- An ACK or CANCEL that belongs to nothing known, and a question to the router itself: nothing to fork.
+local function pass(req, leg, from)
+	if is_welcome(req, from) then return proxy:receive(req, leg, from) end
 	if req.method == "ACK" then return req:drop "ACK to nobody here" end
-	return req:reply(code)
+	return req:reply(req.method == "CANCEL" and 481 or 403)
 end
 
 local function route(req, leg, from)
-	-- What belongs to a dialog, or ends a transaction, follows its Route; so do responses to what was forgotten.
-	if not req:is_request() or req.method == "ACK" or req.method == "CANCEL" or req:is_in_dialog() then
-		return proxy:receive(req, leg, from)
+	-- What belongs to a dialog follows its Route; so do responses to what was forgotten.
+	if not req:is_request() or req:is_in_dialog() then return proxy:receive(req, leg, from) end
+	if req.method == "ACK" or req.method == "CANCEL" or (req.method == "OPTIONS" and not req.ruri.user) then
+		return pass(req, leg, from)
 	end
 	local contacts = registrar:query(req.uri)
 	if #contacts > 0 then
 		return req:forward(contacts, { timeout = ring })
 	elseif registrar:lacks(req) then
-		return refuse(req, 404)
-	elseif relay_any or from.is_loopback or registrar:serves(req) then
+		return req:reply(404)
+	elseif is_welcome(req, from) then
 		return req:forward(req.uri)
 	end
-	return refuse(req, 403)
+	return req:reply(403)
 end
 
 local function register(req)

@@ -76,14 +76,19 @@ static bool has_pending(const struct relay *relay)
 	return false;
 }
 
-static void cancel_pending(struct relay *relay)
+static void forget_waiting(struct relay *relay)
 {
-	for (struct branch *branch = relay->branches; branch; branch = branch->next) {
+	for (struct branch *branch = relay->branches; branch; branch = branch->next)
 		if (branch->state == BRANCH_WAITING)
 			branch->state = BRANCH_DONE;
-		else if (branch->state == BRANCH_PENDING)
+}
+
+static void cancel_pending(struct relay *relay)
+{
+	forget_waiting(relay);
+	for (struct branch *branch = relay->branches; branch; branch = branch->next)
+		if (branch->state == BRANCH_PENDING)
 			branch_cancel(branch);
-	}
 }
 
 static enum relay_end end_of(const struct relay *relay)
@@ -186,12 +191,15 @@ static void add_challenges(struct relay *relay, struct packet *response)
 				msg_unfolded(&response->msg, i));
 }
 
+/* A branch that was given up counts no more, but for its 2xx: there is a call then. */
 void relay_branch_final(struct branch *branch, uint16_t code, struct packet *response)
 {
 	struct relay *relay = branch->relay;
 	bool was_pending = branch->state == BRANCH_PENDING;
-	relay->holds++; /* the owner may end it in between */
 	branch->state = BRANCH_DONE;
+	if (!was_pending && code >= 300)
+		return;
+	relay->holds++; /* the owner may end it in between */
 	uint32_t actions = fork_response(&relay->fork, code);
 	uint32_t here = fork_response(&relay->this_fork, code);
 	if (response)
@@ -206,12 +214,16 @@ void relay_branch_final(struct branch *branch, uint16_t code, struct packet *res
 		keep(&relay->best, response);
 	else if ((actions & FORK_CHALLENGE) && response)
 		add_challenges(relay, response);
+	if (!relay->request)
+		forget_best(relay);
 	if (actions & FORK_CANCEL)
 		cancel_pending(relay);
-	if (was_pending && relay->fork.answered)
-		complete(relay);
-	else if (was_pending)
+	if (relay->fork.closed) /* told of an INVITE only: others have nothing to cancel */
+		forget_waiting(relay);
+	if (!relay->fork.answered)
 		next_group(relay);
+	else if (relay->options.done)
+		complete(relay);
 	relay->holds--;
 	relay_let_go(relay);
 }

@@ -172,6 +172,8 @@ static void try_next(struct branch *branch)
 {
 	struct relay *relay = branch->relay;
 	struct packet *request = relay->request;
+	if (branch->next_target) /* another transaction, another branch (RFC 3263 4.3) */
+		branch->number = ++relay->n_branches;
 	const struct locate_target *target = &branch->targets[branch->next_target++];
 	struct leg *out = request && !addr_is_unroutable(&target->addr)
 				  ? legs_towards(relay->engine, target->transport, &target->addr,

@@ -26,6 +26,9 @@ local function uri_of(target)
 end
 
 local function is_single(target)
+	if type(target) ~= "string" and type(target) ~= "table" then
+		misuse("a target must be a URI or a contact, not a %s", type(target))
+	end
 	return type(target) == "string" or type(target.uri) == "string" or type(target.text) == "string"
 end
 

@@ -20,7 +20,7 @@
 -- script itself). lib/net.lua and lib/phone.lua are what `run` has to work with.
 --
 -- Every flow fails on a message nobody expected, on an error in the log that was not announced (net:expect_log), and on
--- anything left in the engine: packets, tasks, timers, questions to DNS. Each is run twice, and the same seed must give the
+-- anything left in the engine: packets, tasks, transactions, timers, questions to DNS. Each is run twice, and the same seed must give the
 -- same bytes.
 local USAGE = "usage: runner [--seed N] [--trace] [--only TEXT] FILE.flow.lua..."
 

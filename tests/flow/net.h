@@ -59,6 +59,6 @@ int net_phone(struct net *net, enum transport transport, const struct addr *addr
 
 /* What should all be 0 when nothing is going on any more. */
 struct net_leftovers {
-	uint32_t packets, tasks, timers, lingering, events;
+	uint32_t packets, tasks, transactions, timers, lingering, events;
 };
 void net_leftovers(const struct net *net, struct net_leftovers *leftovers);

@@ -220,6 +220,7 @@ static int l_leftovers(lua_State *L)
 	lua_newtable(L);
 	set_number(L, "packets", leftovers.packets);
 	set_number(L, "tasks", leftovers.tasks);
+	set_number(L, "transactions", leftovers.transactions);
 	set_number(L, "timers", leftovers.timers);
 	set_number(L, "lingering", leftovers.lingering);
 	set_number(L, "events", leftovers.events);

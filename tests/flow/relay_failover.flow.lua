@@ -1,0 +1,238 @@
+-- A target with several addresses: the next one when one is dead (RFC 3263 4.3), and a short memory of who was.
+local relayed = require "lib.relayed"
+local script, parties, rest = relayed.script, relayed.parties, relayed.rest
+local cancel, expect_ack, expect_failure = relayed.cancel, relayed.expect_ack, relayed.expect_failure
+local TO_EXAMPLE = "sip:x@example.net"
+
+local TELL = script [[
+	local final, text, code = req:forward(req.uri)
+	sip.log(("forward gave %s %s"):format(final and final.code or "nil", code or "-"))]]
+
+-- Bob's address first, then carol's.
+local function two_targets(net, transport)
+	local service = ("_sip._%s.example.net"):format(transport or "udp")
+	net:dns(service, "SRV", 1, 1, 5060, "one.example.net")
+	net:dns(service, "SRV", 2, 1, 5060, "two.example.net")
+	net:dns("one.example.net", "A", "198.51.100.8")
+	net:dns("two.example.net", "A", "198.51.100.9")
+end
+
+flow "when the first address does not answer in 32 seconds the second is tried, and the caller notices nothing" {
+	script_text = TELL,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		two_targets(net)
+		alice:request("INVITE", TO_EXAMPLE)
+		net:advance(31.9)
+		local came = bob:take_all()
+		net:equal(#came, 7, "requests to the first")
+		carol:expect_nothing()
+		net:advance(0.2)
+		local second = carol:expect "INVITE" { uri = TO_EXAMPLE }
+		net:is_true(second:branch() ~= came[1]:branch(), "a new transaction has a new branch (RFC 3263 4.3)")
+		carol:reply(200)
+		alice:expect(100)
+		alice:expect(200)
+		net:expect_log "forward gave 200 -"
+		net:counts { failovers = 1 }
+		rest(net)
+	end,
+}
+
+flow "a 503 of the first address leads to the second, and is acknowledged" {
+	script_text = TELL,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		two_targets(net)
+		local invite = alice:request("INVITE", TO_EXAMPLE)
+		local came = bob:expect "INVITE"
+		bob:reply(503)
+		expect_ack(bob, came)
+		local second = carol:expect "INVITE"
+		carol:reply(486)
+		expect_ack(carol, second)
+		expect_failure(alice, invite, 486)
+		net:expect_log "forward gave 486 -"
+		rest(net)
+	end,
+}
+
+flow "no other failure leads to another address" {
+	script_text = relayed.FORWARD,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		two_targets(net)
+		for _, code in ipairs { 404, 500, 504, 302, 600 } do
+			local invite = alice:request("INVITE", TO_EXAMPLE)
+			local came = bob:expect "INVITE"
+			bob:reply(code)
+			expect_ack(bob, came)
+			expect_failure(alice, invite, code)
+		end
+		carol:expect_nothing()
+		rest(net)
+	end,
+}
+
+flow "a refused connection leads to the second address at once" {
+	script_text = TELL,
+	run = function(net)
+		local alice = parties(net, "alice")
+		local carol = net:phone("carol", "tcp:198.51.100.9:5060")
+		two_targets(net, "tcp")
+		alice:request("INVITE", TO_EXAMPLE .. ";transport=tcp")
+		carol:expect "INVITE" { Via = { "~TCP", "~UDP 192.0.2.1", true } }
+		carol:reply(200)
+		alice:expect(200)
+		net:expect_log "forward gave 200 -"
+		net:expect_log "send.failed"
+		rest(net)
+	end,
+}
+
+flow "with every address dead the caller hears 500, and the script that nobody could be reached" {
+	script_text = TELL,
+	run = function(net)
+		local alice = parties(net, "alice")
+		two_targets(net, "tcp")
+		local invite = alice:request("INVITE", TO_EXAMPLE .. ";transport=tcp")
+		expect_failure(alice, invite, 500)
+		net:expect_log "forward gave nil unreachable"
+		net:expect_log "send.failed" -- once a second at most
+		rest(net)
+	end,
+}
+
+flow "a stream that is refused is a failure of its target, and the next in the list is tried" {
+	script_text = script 'return req:forward { "sip:x@198.51.100.8;transport=tcp", CAROL }',
+	run = function(net)
+		local alice, carol = parties(net, "alice", "carol")
+		alice:request("INVITE", TO_EXAMPLE)
+		carol:expect "INVITE"
+		carol:reply(200)
+		alice:expect(200)
+		net:expect_log "send.failed"
+		rest(net)
+	end,
+}
+
+flow "a dead address is tried last the next time, and first again after half a minute" {
+	script_text = relayed.FORWARD,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		two_targets(net)
+		local function call()
+			alice:request("MESSAGE", TO_EXAMPLE)
+			net:settle()
+		end
+		call()
+		bob:expect "MESSAGE"
+		bob:reply(503)
+		carol:expect "MESSAGE"
+		carol:reply(200)
+		alice:expect(200)
+		call()
+		carol:expect "MESSAGE"
+		carol:reply(503)
+		bob:expect "MESSAGE" -- dead, but the last hope
+		bob:reply(200)
+		alice:expect(200)
+		net:advance(31)
+		call()
+		bob:expect "MESSAGE"
+		bob:reply(200)
+		alice:expect(200)
+		rest(net)
+	end,
+}
+
+flow "a name that does not resolve is a target that cannot be reached" {
+	script_text = TELL,
+	run = function(net)
+		local alice = parties(net, "alice")
+		local invite = alice:request("INVITE", "sip:x@nowhere.example.net")
+		expect_failure(alice, invite, 500)
+		net:expect_log "forward gave nil unreachable"
+		net:dns("broken.example.net", "fail")
+		invite = alice:request("INVITE", "sip:x@broken.example.net:5060")
+		expect_failure(alice, invite, 500)
+		net:expect_log "forward gave nil unreachable"
+		rest(net)
+	end,
+}
+
+flow "a target that cannot be used is skipped: no leg, a scheme nobody speaks, no address" {
+	script_text = script [[
+		local _, _, why = req:forward(req.header(req, "X-Target"))
+		sip.log("skipped as " .. tostring(why))
+		return req:forward(CAROL)]],
+	run = function(net)
+		local alice, carol = parties(net, "alice", "carol")
+		for _, uri in ipairs { "sip:x@[2001:db8::1]", "sips:x@198.51.100.8", "tel:+4930123", "sip:x@0.0.0.0",
+			"sip:x@198.51.100.8;transport=sctp", "mailto:x@example.net" } do
+			alice:request("MESSAGE", TO_EXAMPLE, { headers = { "X-Target: " .. uri } })
+			carol:expect "MESSAGE"
+			net:expect_log "skipped as unreachable"
+			carol:reply(200)
+			alice:expect(200)
+		end
+		rest(net)
+	end,
+}
+
+flow "targets that fail one after the other in the moment a timer fires do not leave the handler waiting" {
+	script_text = script [[
+		req:forward(BOB, { timeout = 1 })
+		for _ = 1, 3 do
+			local _, _, why = req:forward { "sip:x@0.0.0.0", "sips:x@198.51.100.9" }
+			assert(why == "unreachable", why)
+		end
+		return req:reply(480)]],
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("MESSAGE", TO_EXAMPLE)
+		net:advance(1.1)
+		alice:expect(480)
+		bob:take_all()
+		net:advance(40)
+		bob:take_all()
+		rest(net)
+	end,
+}
+
+flow "an upstream CANCEL ends the wait for the second address" {
+	script_text = TELL,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		two_targets(net)
+		local invite = alice:request("INVITE", TO_EXAMPLE)
+		net:advance(20)
+		cancel(alice, invite)
+		alice:expect(100)
+		alice:expect(200)
+		net:advance(13)
+		net:equal(#bob:take_all(), 7, "requests to the first")
+		carol:expect_nothing()
+		relayed.ack(alice, invite, alice:take_all()[1])
+		net:expect_log "forward gave nil cancelled"
+		rest(net)
+	end,
+}
+
+flow "who was given up is not tried at another address" {
+	script_text = script [[
+		local _, _, why = req:forward(req.uri, { timeout = 5 })
+		return req:reply(480, why)]],
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		two_targets(net)
+		local invite = alice:request("INVITE", TO_EXAMPLE)
+		net:advance(5.1)
+		alice:expect(100)
+		expect_failure(alice, invite, 480) { reason = "timeout" }
+		net:advance(40)
+		bob:take_all()
+		carol:expect_nothing()
+		rest(net)
+	end,
+}

@@ -1,0 +1,223 @@
+-- scripts/router.lua: a registrar and a stateful router for the phones registered here.
+local relayed = require "lib.relayed"
+local parties, rest = relayed.parties, relayed.rest
+local expect_ack, expect_cancelled, expect_failure = relayed.expect_ack, relayed.expect_cancelled, relayed.expect_failure
+local ROUTER, HERE = "scripts/router.lua", { domains = "example.com" }
+local BOB_AOR = "sip:bob@example.com"
+local STRANGER = "udp:203.0.113.8:5060"
+
+flow "a call to a registered phone: INVITE, 180, 200, ACK, BYE" {
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		bob:register(BOB_AOR)
+		local invite = alice:request("INVITE", BOB_AOR)
+		bob:expect "INVITE" { uri = "sip:bob@198.51.100.8:5060", ["Max-Forwards"] = 69 }
+		bob:reply(180)
+		alice:expect(180)
+		bob:reply(200)
+		local answer = alice:expect(200)
+		local inside = { call_id = invite:header "Call-ID", to = answer:header "To", route = answer:rows "Record-Route" }
+		alice:request("ACK", "sip:bob@198.51.100.8:5060", inside)
+		bob:expect "ACK" { Route = {} }
+		inside.cseq = 2
+		alice:request("BYE", "sip:bob@198.51.100.8:5060", inside)
+		bob:expect "BYE" { Route = {} }
+		bob:reply(200)
+		alice:expect(200)
+		rest(net)
+	end,
+}
+
+flow "all contacts of one q ring at one time, those of a lower q when they failed" {
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local alice, bob, carol, dave = parties(net, "alice", "bob", "carol", "dave")
+		bob:register(BOB_AOR, { contact = bob:contact() .. ";q=0.9" })
+		carol:register(BOB_AOR, { contact = carol:contact() .. ";q=0.9" })
+		dave:register(BOB_AOR, { contact = dave:contact() .. ";q=0.2" })
+		alice:request("INVITE", BOB_AOR)
+		local to_bob, to_carol = bob:expect "INVITE", carol:expect "INVITE"
+		dave:expect_nothing()
+		bob:reply(486)
+		carol:reply(486)
+		expect_ack(bob, to_bob)
+		expect_ack(carol, to_carol)
+		dave:expect "INVITE"
+		dave:reply(200)
+		alice:expect(200)
+		rest(net)
+	end,
+}
+
+flow "who answers first has the call, and the other phone stops ringing" {
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		bob:register(BOB_AOR)
+		carol:register(BOB_AOR)
+		alice:request("INVITE", BOB_AOR)
+		local to_bob = bob:expect "INVITE"
+		carol:expect "INVITE"
+		bob:reply(180)
+		alice:expect(180)
+		carol:reply(200)
+		alice:expect(200)
+		expect_cancelled(bob, to_bob)
+		rest(net)
+	end,
+}
+
+flow "nobody answers for a minute: the phones are cancelled and the caller hears 408" {
+	script = ROUTER,
+	settings = { domains = "example.com", ring = "20" },
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		bob:register(BOB_AOR)
+		local invite = alice:request("INVITE", BOB_AOR)
+		local came = bob:expect "INVITE"
+		bob:reply(180)
+		alice:expect(180)
+		net:advance(19)
+		bob:expect_nothing()
+		net:advance(1.1)
+		expect_cancelled(bob, came)
+		expect_failure(alice, invite, 408)
+		rest(net)
+	end,
+}
+
+flow "a caller who hangs up while it rings stops all phones" {
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		bob:register(BOB_AOR)
+		carol:register(BOB_AOR)
+		local invite = alice:request("INVITE", BOB_AOR)
+		local invites = { [bob] = bob:expect "INVITE", [carol] = carol:expect "INVITE" }
+		for _, phone in ipairs { bob, carol } do
+			phone:reply(180)
+			alice:expect(180)
+		end
+		relayed.cancel(alice, invite)
+		alice:expect(200)
+		for _, phone in ipairs { bob, carol } do
+			expect_cancelled(phone, invites[phone])
+		end
+		expect_failure(alice, invite, 487)
+		rest(net)
+	end,
+}
+
+flow "who is not registered in our domain is answered 404, and a stranger's foreign target 403" {
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local alice, stranger = parties(net, "alice"), net:phone("stranger", STRANGER)
+		alice:request("MESSAGE", "sip:nobody@example.com")
+		alice:expect(404)
+		stranger:request("MESSAGE", "sip:alice@198.51.100.7:5062")
+		stranger:expect(403)
+		alice:expect_nothing()
+		rest(net)
+	end,
+}
+
+flow "with relay=any it forwards for everybody" {
+	script = ROUTER,
+	settings = { relay = "any", domains = "example.com" },
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("MESSAGE", "sip:bob@198.51.100.8")
+		bob:expect "MESSAGE"
+		bob:reply(200)
+		alice:expect(200)
+		rest(net)
+	end,
+}
+
+flow "a MESSAGE reaches all phones of its callee, and the first 2xx counts" {
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		bob:register(BOB_AOR)
+		carol:register(BOB_AOR)
+		alice:request("MESSAGE", BOB_AOR, { body = "hello", type = "text/plain" })
+		bob:expect "MESSAGE" { body = "hello" }
+		carol:expect "MESSAGE" { body = "hello" }
+		bob:reply(200)
+		alice:expect(200)
+		carol:reply(200)
+		alice:expect_nothing()
+		rest(net)
+	end,
+}
+
+flow "an INVITE inside a dialog follows its Route, whoever is registered" {
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		bob:register(BOB_AOR)
+		local invite = alice:request("INVITE", BOB_AOR)
+		bob:expect "INVITE"
+		bob:reply(200)
+		local answer = alice:expect(200)
+		carol:register(BOB_AOR)
+		bob:request("INVITE", "sip:alice@198.51.100.7:5062", { call_id = invite:header "Call-ID", from = answer:header "To",
+			to = invite:header "From", route = answer:rows "Record-Route" })
+		alice:expect "INVITE"
+		alice:reply(200)
+		bob:expect(200)
+		carol:expect_nothing()
+		rest(net)
+	end,
+}
+
+flow "a phone behind TCP is called on its connection, from a caller with UDP" {
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local alice, bob = parties(net, "alice"), net:phone("bob", "tcp:198.51.100.8:5060")
+		bob:register(BOB_AOR)
+		local invite = alice:request("INVITE", BOB_AOR)
+		local came = bob:expect "INVITE" { Via = { "~TCP", "~UDP", true } }
+		bob:reply(486)
+		expect_ack(bob, came)
+		expect_failure(alice, invite, 486)
+		rest(net)
+	end,
+}
+
+flow "a keep-alive OPTIONS for the router itself is answered 200 to who may use it, and 403 to strangers" {
+	script = ROUTER,
+	settings = HERE,
+	legs = { "udp:192.0.2.1:5060", "udp:127.0.0.1:5060" },
+	run = function(net)
+		local stranger, here = net:phone("stranger", STRANGER), net:phone("here", "udp:127.0.0.1:5062")
+		stranger:request("OPTIONS", "sip:192.0.2.1")
+		stranger:expect(403)
+		here:request("OPTIONS", "sip:127.0.0.1", { leg = "udp:127.0.0.1:5060" })
+		here:expect(200)
+		rest(net)
+	end,
+}
+
+flow "a stranger's ACK or CANCEL that belongs to nothing is no way through" {
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local alice, stranger = parties(net, "alice"), net:phone("stranger", STRANGER)
+		stranger:request("ACK", "sip:alice@198.51.100.7:5062")
+		stranger:request("CANCEL", "sip:alice@198.51.100.7:5062")
+		net:equal(#alice:take_all(), 0, "what went through")
+		stranger:expect(481)
+		net:counts { forwarded = 0 }
+		rest(net)
+	end,
+}
