@@ -150,3 +150,31 @@ flow "a target that is ourselves is nobody: 404, and the search goes on" {
 		rest(net)
 	end,
 }
+
+flow "targets at one time share Max-Breadth, and those one after the other have all of it (RFC 5393 5.3.3)" {
+	script_text = script "return req:forward { { BOB, CAROL }, DAVE }",
+	run = function(net)
+		local alice, bob, carol, dave = parties(net, "alice", "bob", "carol", "dave")
+		alice:request("MESSAGE", "sip:x@example.com", { headers = { "Max-Breadth: 5" } })
+		local to_bob, to_carol = bob:expect "MESSAGE", carol:expect "MESSAGE"
+		net:equal(to_bob:header "Max-Breadth" + to_carol:header "Max-Breadth", 5, "the shares together")
+		bob:reply(480)
+		carol:reply(480)
+		dave:expect "MESSAGE" { ["Max-Breadth"] = { 5 } }
+		dave:reply(200)
+		alice:expect(200)
+		rest(net)
+	end,
+}
+
+flow "a request whose breadth is used up is answered 440 and goes nowhere (RFC 5393 5.3.3)" {
+	script_text = script "return req:forward({ BOB, CAROL }, { parallel = true })",
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		alice:request("MESSAGE", "sip:x@example.com", { headers = { "Max-Breadth: 0" } })
+		alice:expect(440)
+		bob:expect_nothing()
+		carol:expect_nothing()
+		rest(net)
+	end,
+}

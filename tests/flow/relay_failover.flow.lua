@@ -99,6 +99,7 @@ flow "with every address dead the caller hears 500, and the script that nobody c
 		expect_failure(alice, invite, 500)
 		net:expect_log "forward gave nil unreachable"
 		net:expect_log "send.failed" -- once a second at most
+		net:counts { failovers = 1, send_failed = 2 }
 		rest(net)
 	end,
 }
