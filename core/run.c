@@ -179,8 +179,10 @@ int check_command(const struct cli *cli, const struct paths *paths)
 		return 1;
 	}
 	int rc = host_check(run.host, run.script, &failure);
-	if (rc)
+	if (rc && failure.line)
 		printf("%s:%u: %s\n", failure.file, failure.line, failure.message);
+	else if (rc)
+		printf("%s: %s\n", failure.file, failure.message);
 	else
 		printf("%s: ok\n", run.script);
 	close_world(&run);

@@ -267,6 +267,19 @@ static void log_decision(const struct packet *packet)
 		LOG_TEXT("to", span_of(to, forwarded ? addr_print(&packet->to.peer, to) : 1)));
 }
 
+static void tell_undecided(struct packet *packet)
+{
+	struct engine *engine = packet->engine;
+	int64_t second = engine_now_ms(engine) / 1000;
+	if (engine->undecided_second == second)
+		return;
+	engine->undecided_second = second;
+	log_event(engine->log, LOG_WARN, "request.undecided",
+		LOG_TEXT("method", packet->msg.method),
+		LOG_TEXT("call_id", msg_value(&packet->msg, HDR_CALL_ID)),
+		LOG_STR("hint", "the handler ended without an answer: reply, forward or drop it"));
+}
+
 void packet_done(struct packet *packet, bool failed)
 {
 	struct engine *engine = packet->engine;
@@ -280,6 +293,8 @@ void packet_done(struct packet *packet, bool failed)
 		if (!failed)
 			engine->count[answerable ? COUNT_undecided_requests
 						 : COUNT_undecided_responses]++;
+		if (answerable && !failed)
+			tell_undecided(packet);
 		if (answerable)
 			packet_reply(packet, 500, span_of(NULL, 0), span_of(NULL, 0));
 		else

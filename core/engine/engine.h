@@ -81,6 +81,7 @@ struct engine {
 	struct bindings *bindings;
 	struct timer sweep; /* of expired bindings; armed while there are any */
 	uint64_t count[COUNTERS];
+	int64_t undecided_second;
 	int64_t send_failed_second; /* when that was logged last */
 
 	struct packet **packets; /* by slot */

@@ -9,6 +9,17 @@
 #include "script/host_private.h"
 #include "script/task.h"
 
+/* "file.lua:12 in ..." of a traceback: where an error came from that does not say so itself. */
+static void place_from_traceback(struct script_failure *failure)
+{
+	const char *colon = strchr(failure->traceback, ':');
+	if (!colon)
+		return;
+	snprintf(failure->file, sizeof failure->file, "%.*s", (int)(colon - failure->traceback),
+		failure->traceback);
+	failure->line = (uint32_t)strtoul(colon + 1, NULL, 10);
+}
+
 /* "file.lua:12: what is wrong" into its parts; the message keeps the rest. */
 static void split_place(struct script_failure *failure)
 {
@@ -23,6 +34,7 @@ static void split_place(struct script_failure *failure)
 		memmove(text, end + 2, strlen(end + 2) + 1);
 		return;
 	}
+	place_from_traceback(failure);
 }
 
 static struct vd_script *failed(struct vd_script *script)

@@ -13,11 +13,18 @@ local C, script, parsed, text = abi.C, abi.script, abi.address, abi.text
 ---@field uri viaduct.Uri|nil
 ---@field params table<string, string|true> names in lower case
 ---@field tag string|nil
+local known = { display = true, uri = true, tag = true } -- may be absent
 local address_mt = {
 	__name = "viaduct.Address",
 	__metatable = false,
 	__tostring = function(self) return self.text end,
-	__index = function(self, key) return self[1][key] end,
+	__index = function(self, key)
+		local part = self[1][key]
+		if part == nil and not known[key] then
+			misuse("an address has no field '%s'", tostring(key))
+		end
+		return part
+	end,
 	__newindex = function() misuse "a parsed address is read-only: use msg:set_header(name, text)" end,
 }
 

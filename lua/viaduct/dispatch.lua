@@ -1,5 +1,6 @@
 -- Where the engine comes in: each pooled coroutine runs `worker`, which handles one event after the other.
 local abi = require "viaduct.abi"
+local blame = require "viaduct.blame"
 local forward = require "viaduct.forward"
 local leg = require "viaduct.leg"
 local loader = require "viaduct.loader"
@@ -8,6 +9,8 @@ local wait = require "viaduct.wait"
 
 local C, script, pointer = abi.C, abi.script, abi.pointer
 local yield = coroutine.yield
+-- The plain ones: a script's text may be long, and its own guards are not for us.
+local find, gmatch = string.find, string.gmatch
 local message_of, source_of, leg_of = message.of, message.source_of, leg.of
 
 local LOAD, MESSAGE, TIMER, PROVISIONAL = 1, 2, 3, 4
@@ -20,9 +23,9 @@ local known = { legs = true, receive = true }
 -- The line a complaint about the returned table points to: its `return`.
 local function return_line(source)
 	local line, found = 0, 1
-	for text in (source .. "\n"):gmatch "(.-)\n" do
+	for text in gmatch(source, "[^\n]*\n?") do
 		line = line + 1
-		if text:find "^%s*return" then
+		if find(text, "^%s*return") then
 			found = line
 		end
 	end
@@ -31,6 +34,7 @@ end
 
 local function handler_of(given, complain)
 	if type(given) == "function" then
+		blame.handler_is(given)
 		return given
 	elseif type(given) == "table" and type(given.receive) == "function" then
 		return function(msg, from_leg, from) return given:receive(msg, from_leg, from) end

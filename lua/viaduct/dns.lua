@@ -46,6 +46,9 @@ function M.resolve(name, kind, timeout)
 	if not number then
 		misuse("dns.resolve knows A, AAAA, SRV and NAPTR, not '%s'", tostring(kind))
 	end
+	if timeout ~= nil and type(timeout) ~= "number" then
+		misuse("the timeout of dns.resolve is in seconds, not a %s", type(timeout))
+	end
 	if not wait.lookup(number, name, timeout or DEFAULT_TIMEOUT) then
 		return nil, "too many questions are open", "failed"
 	end

@@ -14,22 +14,34 @@ local M = {}
 
 -- ---- targets, as a list of { uri, group } ----
 
-local function uri_of(target)
-	if type(target) == "string" then
-		return target
-	elseif type(target) == "table" and type(target.uri) == "string" then
-		return target.uri -- a contact of registrar:query
-	elseif type(target) == "table" and type(target.text) == "string" then
-		return target.text -- a parsed URI
+local getmetatable = debug.getmetatable
+
+-- What a target is: "viaduct.Uri", "viaduct.Address", "viaduct.Contact" (also one a script wrote), or nil.
+local function kind_of(target)
+	local meta = type(target) == "table" and getmetatable(target)
+	if meta and meta.__name then
+		return meta.__name
 	end
-	misuse("a target must be a URI or a contact, not a %s", type(target))
+	return type(target) == "table" and type(target.uri) == "string" and "viaduct.Contact" or nil
 end
 
-local function is_single(target)
-	if type(target) ~= "string" and type(target) ~= "table" then
+-- The URI of one target; nil for a list.
+local function uri_of(target)
+	local kind = kind_of(target)
+	if type(target) == "string" then
+		return target
+	elseif type(target) ~= "table" then
 		misuse("a target must be a URI or a contact, not a %s", type(target))
+	elseif kind == "viaduct.Uri" then
+		return target.text
+	elseif kind == "viaduct.Address" then
+		return target.uri.text
 	end
-	return type(target) == "string" or type(target.uri) == "string" or type(target.text) == "string"
+	return target.uri
+end
+
+local function member_of(target)
+	return uri_of(target) or misuse "the members of an inner list are URIs or contacts"
 end
 
 -- Contacts of equal q are tried at one time, better ones first (RFC 3261 16.6).
@@ -54,7 +66,7 @@ end
 
 local function are_contacts(targets)
 	for _, target in ipairs(targets) do
-		if type(target) ~= "table" or type(target.q) ~= "number" then
+		if kind_of(target) ~= "viaduct.Contact" or type(target.q) ~= "number" then
 			return false
 		end
 	end
@@ -65,18 +77,19 @@ local function grouped(targets, parallel)
 	local list, group = {}, 0
 	if type(targets) ~= "string" and type(targets) ~= "table" then
 		misuse('forward takes a URI or a list: write req:forward "sip:bob@192.0.2.4"')
-	elseif is_single(targets) then
+	elseif uri_of(targets) then
 		return { { uri_of(targets), 0 } }
 	elseif are_contacts(targets) and not parallel then
 		add_contacts(list, targets, 0)
 		return list
 	end
 	for _, target in ipairs(targets) do
-		if is_single(target) then
-			list[#list + 1] = { uri_of(target), group }
+		local uri = uri_of(target)
+		if uri then
+			list[#list + 1] = { uri, group }
 		else
 			for _, member in ipairs(target) do
-				list[#list + 1] = { uri_of(member), group }
+				list[#list + 1] = { member_of(member), group }
 			end
 		end
 		if not parallel then
@@ -138,7 +151,7 @@ local known = { timeout = "number", parallel = "boolean", stateless = "boolean",
 ---@param opts table|nil `timeout` seconds for each target, `parallel` all at one time, `on_response` function(response) for provisional ones (drop it to keep it from the caller), `stateless` send to the first and remember nothing
 ---@return viaduct.Message|nil final
 ---@return string|nil message
----@return string|nil code "timeout", "unreachable", "cancelled", "answered"
+---@return string|nil code "timeout", "unreachable", "cancelled", "answered", "limit"
 function M.forward(req, targets, opts)
 	opts = options.check("forward", opts, known)
 	local list = grouped(targets, opts.parallel)
@@ -165,6 +178,9 @@ function M.forward(req, targets, opts)
 	end
 	if started ~= OK then
 		hooks[hook] = nil
+		if started == LIMIT then
+			return nil, "too many transactions are open", "limit"
+		end
 		check(started, opts.timeout)
 	end
 	yield()

@@ -1,5 +1,6 @@
 -- Legs as scripts see them.
 local abi = require "viaduct.abi"
+local misuse = require "viaduct.blame"
 
 local C, script, found, text = abi.C, abi.script, abi.leg, abi.text
 local transports = { "udp", "tcp", "tls" }
@@ -16,6 +17,8 @@ local leg_mt = {
 	__name = "viaduct.Leg",
 	__metatable = false,
 	__tostring = function(self) return self.spec end,
+	__index = function(_, key) misuse("a leg has no field '%s'", tostring(key)) end,
+	__newindex = function() misuse "a leg cannot be changed" end,
 }
 
 local known = {} -- by serial

@@ -10,6 +10,7 @@ local util = require "jit.util"
 local vmdef = require "jit.vmdef"
 
 local C, script = abi.C, abi.script
+local find, gsub, match = string.find, string.gsub, string.match -- not the guarded ones of scripts
 local SOURCE_MAX = 16 * 1024 * 1024 -- bytes of one file
 
 local loader = {}
@@ -84,13 +85,13 @@ local function read_file(path)
 	return text
 end
 
-local function folder_of(path) return path:match "^(.*)/[^/]*$" or "." end
+local function folder_of(path) return match(path, "^(.*)/[^/]*$") or "." end
 
 local env
 local loaded, folder = {}, "."
 
 local function module_path(name)
-	local stem = folder .. "/" .. name:gsub("%.", "/")
+	local stem = folder .. "/" .. gsub(name, "%.", "/")
 	for _, path in ipairs { stem .. ".lua", stem .. "/init.lua" } do
 		local text = read_file(path)
 		if text then
@@ -116,12 +117,12 @@ local function require_module(name)
 		return loaded[name]
 	end
 	local path, text
-	if name:find "^[%w_][%w_.-]*$" and not name:find("..", 1, true) then
+	if find(name, "^[%w_][%w_.-]*$") and not find(name, "..", 1, true) then
 		path, text = module_path(name)
 	end
 	if not path then
 		misuse("module '%s' not found: scripts may require \"viaduct\", \"bit\" and the files beside them (%s/%s.lua)",
-			name, folder, (name:gsub("%.", "/")))
+			name, folder, (gsub(name, "%.", "/")))
 	end
 	C.vd_load_module(script, path, #path)
 	local chunk, err = compile(text, "@" .. path, env)
@@ -144,7 +145,7 @@ function loader.script(path)
 	if not text then
 		return nil, path .. ": cannot be read"
 	end
-	local chunk, err = compile(text:gsub("^#[^\n]*", ""), "@" .. path, env)
+	local chunk, err = compile((gsub(text, "^#[^\n]*", "")), "@" .. path, env)
 	if not chunk then
 		return nil, err
 	end

@@ -144,6 +144,16 @@ local message_mt = {
 
 -- ---- reading ----
 
+local function text_argument(what, text)
+	if type(text) == "number" then
+		return tostring(text)
+	elseif type(text) ~= "string" then
+		misuse("%s must be a string, not %s", what, text == nil and "nil" or "a " .. type(text))
+	end
+	return text
+end
+
+
 --- True for requests.
 ---@return boolean
 function Message:is_request() return fact(self, C.VD_IS_REQUEST) end
@@ -156,6 +166,7 @@ function Message:is_response() return not fact(self, C.VD_IS_REQUEST) end
 ---@param name string
 ---@return string|nil
 function Message:header(name)
+	text_argument("the header name", name)
 	local code = C.vd_message_values(script, self[1], name, #name)
 	if code == OK then
 		code = C.vd_message_next_value(script, self[1], value)
@@ -172,6 +183,7 @@ end
 ---@param name string
 ---@return string[]
 function Message:headers(name)
+	text_argument("the header name", name)
 	local list = {}
 	check(C.vd_message_values(script, self[1], name, #name), name)
 	while C.vd_message_next_value(script, self[1], value) == TEXT do
@@ -217,15 +229,6 @@ end
 
 -- ---- changing ----
 
-local function text_argument(what, text)
-	if type(text) == "number" then
-		return tostring(text)
-	elseif type(text) ~= "string" then
-		misuse("%s must be a string, not %s", what, text == nil and "nil" or "a " .. type(text))
-	end
-	return text
-end
-
 --- Replaces a header in its place (further ones of that name go), or adds it.
 ---@param name string
 ---@param text string|number no CR, LF or NUL
@@ -263,7 +266,7 @@ end
 ---@param content_type string|nil nil: leave Content-Type
 function Message:set_body(body, content_type)
 	text_argument("the body", body)
-	content_type = content_type or ""
+	content_type = text_argument("the content type", content_type or "")
 	check(C.vd_message_set_body(script, self[1], body, #body, content_type, #content_type), "body")
 end
 
@@ -277,7 +280,10 @@ end
 local function reply_headers(headers)
 	local names = {}
 	for name in pairs(headers) do
-		names[#names + 1] = text_argument("a header name", name)
+		if type(name) ~= "string" then
+			misuse 'the headers of a reply are named: write { ["Retry-After"] = 5 }'
+		end
+		names[#names + 1] = name
 	end
 	table.sort(names)
 	for _, name in ipairs(names) do
@@ -298,7 +304,10 @@ function Message:reply(code, reason, headers, body)
 	if type(code) ~= "number" then
 		misuse "reply takes a status code first: write req:reply(404)"
 	end
-	reason = reason or ""
+	reason = text_argument("the reason", reason or "")
+	if headers ~= nil and type(headers) ~= "table" then
+		misuse 'the headers of a reply are a table: write { ["Retry-After"] = 5 }'
+	end
 	local begun = C.vd_reply_begin(script, self[1])
 	if begun == C.VD_REFUSED then
 		misuse "this request already has its answer or was forwarded"
@@ -311,7 +320,7 @@ function Message:reply(code, reason, headers, body)
 			for name, text in pairs(headers) do
 				rest[name] = text
 			end
-			content_type, rest["Content-Type"] = rest["Content-Type"], nil
+			content_type, rest["Content-Type"] = text_argument("Content-Type", rest["Content-Type"]), nil
 			headers = rest
 		end
 		reply_headers(headers)
@@ -331,7 +340,7 @@ end
 ---@param reason string|nil for the log, at debug
 ---@return true
 function Message:drop(reason)
-	reason = reason or "script"
+	reason = text_argument("the reason", reason or "script")
 	local code = C.vd_message_drop(script, self[1], reason, #reason)
 	if code == C.VD_REFUSED then
 		misuse "this message was answered or forwarded already"
@@ -356,6 +365,15 @@ end
 
 local setmetatable = setmetatable
 local M = { methods = Message }
+
+--- The handle of a message that a script handed over.
+function M.handle(message, what)
+	local handle = type(message) == "table" and rawget(message, 1)
+	if type(handle) ~= "number" then
+		misuse("%s takes a message: write %s(message, leg, from)", what, what)
+	end
+	return handle
+end
 
 -- The message of this handle, and its source; made per handler run.
 function M.of(handle) return setmetatable({ handle }, message_mt) end

@@ -260,9 +260,15 @@ end
 -- Of the same kind: C that no budget interrupts. Beyond this a text is of no use in a SIP message.
 local REP_MAX = 64 * 1024 * 1024
 
+-- Numbers are texts too (Lua 5.1 manual 2.2.1).
+local function length_of(text)
+	local kind = type(text)
+	return (kind == "string" or kind == "number") and #tostring(text) or 0
+end
+
 function M.rep(text, n, separator)
-	local length = type(text) == "string" and #text + (type(separator) == "string" and #separator or 0) or 0
-	if type(n) == "number" and length * n > REP_MAX then
+	local times = tonumber(n)
+	if times and (length_of(text) + length_of(separator)) * times > REP_MAX then
 		error("not enough memory: string.rep of more than 64 MB", 2)
 	end
 	return rep(text, n, separator)

@@ -4,6 +4,7 @@ local misuse = require "viaduct.blame"
 local options = require "viaduct.options"
 local parse_params = require "viaduct.params"
 
+local handle_of = require("viaduct.message").handle
 local C, script, settings, binding, text = abi.C, abi.script, abi.registrar, abi.binding, abi.text
 
 --- Keeps bindings and sends requests to them.
@@ -29,7 +30,7 @@ end
 ---@param message viaduct.Message
 ---@return integer|false code it answered with, or false: not handled
 function Registrar:receive(message)
-	local handle = message[1]
+	local handle = handle_of(message, "registrar:receive")
 	local code = check(C.vd_registrar_receive(script, self.number, handle))
 	if code ~= 0 then
 		return code
@@ -42,20 +43,23 @@ end
 ---@param request viaduct.Message
 ---@return boolean
 function Registrar:serves(request)
-	return check(C.vd_registrar_serves(script, self.number, request[1])) == 1
+	return check(C.vd_registrar_serves(script, self.number, handle_of(request, "registrar:serves"))) == 1
 end
 
 --- True when the target is an address in one of this registrar's named domains and nothing is bound to it.
 ---@param request viaduct.Message
 ---@return boolean
 function Registrar:lacks(request)
-	return check(C.vd_registrar_lacks(script, self.number, request[1])) == 1
+	return check(C.vd_registrar_lacks(script, self.number, handle_of(request, "registrar:serves"))) == 1
 end
 
 --- The contacts bound to an address of record, best first (q downwards, then newest).
 ---@param address string|viaduct.Uri "sip:user@domain"
 ---@return viaduct.Contact[] each reads as its URI; empty when there is none
 function Registrar:query(address)
+	if type(address) ~= "string" and type(address) ~= "table" then
+		misuse 'query takes an address of record: write registrar:query "sip:bob@example.com"'
+	end
 	local uri, list = tostring(address), {}
 	if C.vd_registrar_query(script, uri, #uri) ~= C.VD_OK then
 		return list

@@ -5,6 +5,7 @@ local options = require "viaduct.options"
 local wait = require "viaduct.wait"
 
 local C, script = abi.C, abi.script
+local handle_of = require("viaduct.message").handle
 local OK, RESOLVE = C.VD_OK, C.VD_RESOLVE
 
 --- Forwards messages; errors are answered as RFC 3261 16.3 to 16.6 say.
@@ -26,10 +27,11 @@ end
 ---@param message viaduct.Message
 ---@return true
 function StatelessProxy:receive(message) -- luacheck: no self
-	local code = C.vd_message_forward(script, message[1])
+	local handle = handle_of(message, "proxy:receive")
+	local code = C.vd_message_forward(script, handle)
 	if code == RESOLVE then
-		wait.target(message[1])
-		code = C.vd_message_forward_found(script, message[1])
+		wait.target(handle)
+		code = C.vd_message_forward_found(script, handle)
 	end
 	if code ~= OK then
 		check(code)

@@ -15,6 +15,7 @@ local C, parsed, text = abi.C, abi.uri, abi.text
 ---@field port integer|nil
 ---@field params table<string, string|true> names in lower case
 ---@field headers string|nil after '?'
+local known = { user = true, password = true, port = true, headers = true } -- may be absent
 local uri_mt = {
 	__name = "viaduct.Uri",
 	__metatable = false,
@@ -26,7 +27,11 @@ local uri_mt = {
 		if key == "params" and not parts.params then
 			parts.params = parse_params(parts.params_text)
 		end
-		return parts[key]
+		local part = parts[key]
+		if part == nil and not known[key] then
+			misuse("a URI has no field '%s'", tostring(key))
+		end
+		return part
 	end,
 	__newindex = function() misuse "a parsed URI is read-only: build the text you want and use msg:set_uri(text)" end,
 }

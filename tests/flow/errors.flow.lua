@@ -108,6 +108,7 @@ flow "a request left without a decision is answered 500 and counted, a response 
 		local alice, bob = net:phone("alice", ALICE), net:phone("bob", "udp:198.51.100.8:5060")
 		ask(alice, "nobody")
 		alice:expect(500)
+		net:expect_log "request.undecided method=MESSAGE"
 		alice:request("MESSAGE", "sip:pass@198.51.100.8")
 		bob:expect "MESSAGE"
 		bob:reply(200)

@@ -158,6 +158,7 @@ flow "a chain asks its elements in order until one has handled the message" {
 		alice:expect(200) { ["X-Asked"] = "one two three" }
 		ask(net, alice, "MESSAGE", "d")
 		alice:expect(500)
+		net:expect_log "request.undecided"
 		net:counts { undecided_requests = 1 }
 	end,
 }
