@@ -222,6 +222,14 @@ static struct client *find(struct engine *engine, struct txn_key key)
 	return (struct client *)link;
 }
 
+/* RFC 3261 16.7 (3): without a Via below ours it is for nobody else. */
+static bool is_for_upstream(struct msg *response)
+{
+	struct msg_values vias = msg_values(response, HDR_VIA);
+	struct span own, next;
+	return msg_values_next(&vias, &own) && msg_values_next(&vias, &next);
+}
+
 bool client_take_response(struct packet *response)
 {
 	struct engine *engine = response->engine;
@@ -229,7 +237,7 @@ bool client_take_response(struct packet *response)
 	if (!engine->transactions.n || !txn_key_client(&response->msg, &engine->key, &key))
 		return false;
 	struct client *client = find(engine, key);
-	if (!client)
+	if (!client || (client->told && !is_for_upstream(&response->msg)))
 		return false;
 	step(client, txn_event_of(response->msg.code), response);
 	return true;

@@ -80,6 +80,8 @@ static void blame_leg(
 	snprintf(failure->file, sizeof failure->file, "%s", file);
 	snprintf(failure->message, sizeof failure->message, "%s", error);
 	failure->line = line_of(file, text);
+	if (!failure->line) /* put together in pieces */
+		failure->line = line_of(file, "legs");
 }
 
 int host_check(struct host *host, const char *file, struct script_failure *failure)

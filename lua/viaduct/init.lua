@@ -47,6 +47,7 @@ function sip.log(level, text)
 end
 
 -- Empty itself, so that writing to any name raises.
+---@type viaduct
 return setmetatable({}, {
 	__metatable = false,
 	__index = function(_, name)

@@ -22,6 +22,7 @@ local OK, TEXT, NUMBER, BOOL, ABSENT, GONE =
 ---@field ruri viaduct.Uri parsed Request-URI
 ---@field source viaduct.Source where it came from
 ---@field max_forwards integer|nil
+---@field forward fun(self: viaduct.Message, targets: string|viaduct.Contact|table, opts: table|nil): viaduct.Message|nil, string|nil, string|nil see forward.lua
 local Message = {}
 
 local function gone()
@@ -64,6 +65,8 @@ end
 ---@field ip string
 ---@field port integer
 ---@field transport string "udp" or "tcp"
+---@field addr string the same as ip
+---@field proto string the same as transport
 ---@field is_loopback boolean
 local transports = { "udp", "tcp", "tls" }
 local source_facts = {

@@ -3,7 +3,7 @@ local abi = require "viaduct.abi"
 local misuse = require "viaduct.blame"
 
 local C, script = abi.C, abi.script
-local running, yield = coroutine.running, coroutine.yield
+local running, yield, yieldable = coroutine.running, coroutine.yield, coroutine.isyieldable
 
 local M = {}
 
@@ -32,6 +32,8 @@ end
 local function check_place(what)
 	if not tasks[running()] then
 		misuse("%s must be called from the handler itself, not from a coroutine the script made", what)
+	elseif not yieldable() then
+		misuse("%s cannot be called inside a callback of gsub, sort or the like: collect first, then wait", what)
 	end
 end
 

@@ -377,3 +377,24 @@ flow "a non-2xx that comes after the 2xx of the same branch is dropped" {
 		rest(net)
 	end,
 }
+
+flow "a response with our Via alone goes nowhere, and the call goes on" {
+	script_text = relayed.FORWARD,
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		local invite = alice:request("INVITE", TO_BOB)
+		bob:expect "INVITE"
+		local text = bob:response_text(200)
+		local ours = true
+		bob:send((text:gsub("Via: [^\r]*\r\n", function(line)
+			local kept = ours and line or ""
+			ours = false
+			return kept
+		end)), bob.last_request.leg)
+		alice:expect_nothing()
+		bob:reply(486)
+		expect_ack(bob, bob.last_request)
+		expect_failure(alice, invite, 486)
+		rest(net)
+	end,
+}

@@ -232,6 +232,8 @@ raises("waiting in a coroutine the script made", "coroutine.wrap(function() sip.
 	"sleep must be called from the handler itself, not from a coroutine the script made")
 raises("asking DNS in a coroutine the script made", "coroutine.wrap(function() sip.dns.resolve 'x.example.net' end)()",
 	"dns.resolve must be called from the handler itself")
+raises("waiting in a callback of gsub", "local _ = ('a'):gsub('a', function() sip.sleep(1) end)",
+	"sleep cannot be called inside a callback of gsub")
 raises("yielding where nobody waits", "coroutine.yield()", "coroutine.yield is for coroutines the script made")
 raises("sleeping for a text", "sip.sleep 'x'", "sleep takes seconds, not a string")
 raises("sleeping for less than nothing", "sip.sleep(-1)", "sleep: a number or name is out of range")
