@@ -2,8 +2,8 @@
 
 #include <endian.h>
 
-/* J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF", 2012: 2 rounds a word, 4 at
- * the end. */
+/* J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF", 2012: 2 rounds a word and 4
+ * at the end for bytes, 1 and 3 for pieces, of which every message hashes a dozen. */
 
 static inline uint64_t rotate(uint64_t x, int bits)
 {
@@ -60,17 +60,17 @@ static inline uint64_t load_rest(const char *p, size_t n)
 	       (uint64_t)(uint8_t)p[n - 1] << 8 * (n - 1);
 }
 
-static inline void words_in(struct siphash_state *s, const char *p, size_t n)
+static inline void short_word_in(struct siphash_state *s, uint64_t word)
 {
-	for (; n >= 8; p += 8, n -= 8)
-		word_in(s, load64(p));
+	s->v3 ^= word;
+	round_of(s);
+	s->v0 ^= word;
 }
 
-static inline uint64_t finish(struct siphash_state *s, uint64_t last)
+static inline uint64_t finish(struct siphash_state *s, int rounds)
 {
-	word_in(s, last);
 	s->v2 ^= 0xff;
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < rounds; i++)
 		round_of(s);
 	return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
 }
@@ -85,26 +85,37 @@ void siphash_init(struct siphash_state *s, const struct siphash_key *key)
 	};
 }
 
-/* Each piece begins a word of its own, after its length: no byte is shifted from piece to piece. */
+enum { LONG_PIECE = 255 };
+
+/* Read from the end, each piece says where it begins: its last word has its length on top, or
+ * LONG_PIECE, and then the word before it is the length. No byte is shifted from piece to piece. */
 void siphash_add(struct siphash_state *s, struct span piece)
 {
 	struct siphash_state local = *s; /* in registers, whatever `piece` points to */
-	word_in(&local, piece.n);
-	words_in(&local, piece.p, piece.n);
-	if (piece.n & 7)
-		word_in(&local, load_rest(piece.p, piece.n));
+	const char *p = piece.p;
+	size_t n = piece.n;
+	uint64_t last = load_rest(p, n) | (uint64_t)(n < LONG_PIECE ? n : LONG_PIECE) << 56;
+	for (; n >= 8; p += 8, n -= 8)
+		short_word_in(&local, load64(p));
+	if (piece.n >= LONG_PIECE)
+		short_word_in(&local, piece.n);
+	short_word_in(&local, last);
 	*s = local;
 }
 
 uint64_t siphash_end(struct siphash_state *s)
 {
-	return finish(s, 0);
+	return finish(s, 3);
 }
 
 uint64_t siphash(const struct siphash_key *key, const void *bytes, size_t n)
 {
 	struct siphash_state s;
+	const char *p = bytes;
+	uint64_t last = (n ? load_rest(p, n) : 0) | (uint64_t)n << 56;
 	siphash_init(&s, key);
-	words_in(&s, bytes, n);
-	return finish(&s, (n ? load_rest(bytes, n) : 0) | (uint64_t)n << 56);
+	for (; n >= 8; p += 8, n -= 8)
+		word_in(&s, load64(p));
+	word_in(&s, last);
+	return finish(&s, 4);
 }

@@ -1,5 +1,5 @@
-/* SipHash-2-4: a keyed hash for tables and branches that outsiders can neither collide nor forge.
- */
+/* SipHash: a keyed hash for tables and branches that outsiders can neither collide nor forge.
+ * SipHash-2-4 of bytes, SipHash-1-3 of pieces. */
 #pragma once
 
 #include <stdint.h>

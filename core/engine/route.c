@@ -10,13 +10,18 @@ static void refuse(struct route *route, uint32_t code)
 }
 
 /* RFC 3261 16.3 (4) with RFC 5393: did this very request pass here before? Only a Via that has the
- * text of the loop part in it is worth parsing. */
+ * text of the loop part in it is worth parsing; the top one is parsed already. */
 static bool is_loop(struct packet *packet, uint64_t loop_part)
 {
-	char text[16];
-	put_hex64(text, loop_part);
+	const struct via *top = msg_top_via(&packet->msg);
 	struct msg_values vias = msg_values(&packet->msg, HDR_VIA);
-	for (struct span value; msg_values_next(&vias, &value);) {
+	struct span value;
+	char text[16];
+	if (top && branch_has_loop_part(top->branch, loop_part))
+		return true;
+	put_hex64(text, loop_part);
+	msg_values_next(&vias, &value);
+	while (msg_values_next(&vias, &value)) {
 		struct via via;
 		if (memmem(value.p, value.n, text, sizeof text) && via_parse(value, &via) == 0 &&
 			branch_has_loop_part(via.branch, loop_part))

@@ -78,8 +78,6 @@ static void tells_apart_where_one_piece_ends_and_the_next_begins(void **state)
 	assert_int_not_equal(of_pieces(cuts[0], 2), of_pieces(cuts[0], 3));
 }
 
-/* A piece is its length in four bytes, little-endian, and its bytes: whatever state the words
- * before it left. */
 static void no_two_ways_to_cut_a_text_hash_alike(void **state)
 {
 	(void)state;
@@ -96,6 +94,19 @@ static void no_two_ways_to_cut_a_text_hash_alike(void **state)
 	for (unsigned i = 0; i < WAYS; i++)
 		for (unsigned j = 0; j < i; j++)
 			assert_int_not_equal(seen[i], seen[j]);
+}
+
+/* A long piece has its length in a word of its own. */
+static void long_pieces_are_told_apart_by_their_lengths(void **state)
+{
+	(void)state;
+	static char text[1024];
+	uint64_t seen[1024];
+	for (unsigned n = 0; n < 1024; n++) {
+		seen[n] = of_pieces(&(struct span){text, n}, 1);
+		for (unsigned i = 0; i < n; i++)
+			assert_int_not_equal(seen[i], seen[n]);
+	}
 }
 
 static void depends_on_both_halves_of_the_key(void **state)
@@ -116,6 +127,7 @@ int main(void)
 		cmocka_unit_test(agrees_with_all_64_published_vectors_in_one_digest),
 		cmocka_unit_test(tells_apart_where_one_piece_ends_and_the_next_begins),
 		cmocka_unit_test(no_two_ways_to_cut_a_text_hash_alike),
+		cmocka_unit_test(long_pieces_are_told_apart_by_their_lengths),
 		cmocka_unit_test(depends_on_both_halves_of_the_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
