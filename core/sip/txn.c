@@ -19,6 +19,14 @@ void txn_wait(struct txn *txn, enum txn_state state)
 	txn->send_at_ms = txn->end_at_ms = INT64_MAX;
 }
 
+uint32_t txn_server_unstarted(struct txn *txn, enum txn_event event)
+{
+	if (event != TXN_START)
+		return 0;
+	txn_wait(txn, TXN_TRYING);
+	return TXN_PASS;
+}
+
 void txn_insist(
 	struct txn *txn, enum txn_state state, int64_t now_ms, const struct txn_times *times)
 {

@@ -7,25 +7,6 @@
  * A transport error is told and changes no state (RFC 6026 8.8). */
 #include "sip/txn_machine.h"
 
-static uint32_t unstarted(struct txn *txn, enum txn_event event)
-{
-	switch (event) {
-	case TXN_START:
-		txn_wait(txn, TXN_TRYING);
-		return TXN_PASS;
-	case TXN_TIMER:
-	case TXN_PROVISIONAL:
-	case TXN_SUCCESS:
-	case TXN_FAILURE:
-	case TXN_REQUEST:
-	case TXN_ACK:
-	case TXN_CANCEL:
-	case TXN_TRANSPORT_ERROR:
-		break;
-	}
-	return 0;
-}
-
 static uint32_t proceeding(
 	struct txn *txn, enum txn_event event, int64_t now_ms, const struct txn_times *times)
 {
@@ -129,7 +110,7 @@ uint32_t txn_invite_server_step(
 {
 	switch ((enum txn_state)txn->state) {
 	case TXN_NEW:
-		return unstarted(txn, event);
+		return txn_server_unstarted(txn, event);
 	case TXN_TRYING:
 	case TXN_PROCEEDING:
 		return proceeding(txn, event, now_ms, times);

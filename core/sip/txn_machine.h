@@ -22,6 +22,8 @@ static inline int64_t txn_64_t1(const struct txn_times *times)
 
 /* Enters a state that waits for messages, without a limit. */
 void txn_wait(struct txn *txn, enum txn_state state);
+/* Both servers before their request: it goes to the user, anything else is ignored. */
+uint32_t txn_server_unstarted(struct txn *txn, enum txn_event event);
 /* Enters a state that sends now, again until something happens unless the transport is reliable,
  * and ends after 64*T1. */
 void txn_insist(
