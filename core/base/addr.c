@@ -15,30 +15,21 @@ struct span transport_name(enum transport transport)
 	return SPAN("");
 }
 
-enum { IPV4_TEXT_MAX = 15 };
-
 static inline unsigned digit_of(char c)
 {
 	return (unsigned char)c - (unsigned)'0';
 }
 
 /* RFC 3261 25.1: IPv4address = 1*3DIGIT "." ... so leading zeros are decimal. */
-const char *addr_ipv4_skip(const char *begin, const char *end, uint8_t out[4])
+const char *addr_ipv4_skip(const char *p, const char *end, uint8_t out[4])
 {
-	const char *p = begin;
-	char text[IPV4_TEXT_MAX + 1] = {0}; /* the NUL ends what the end of the text would */
-	if (end - p < IPV4_TEXT_MAX) {
-		memcpy(text, p, (size_t)(end - p));
-		p = text;
-	}
-	const char *first = p;
 	for (int i = 0;; i++) {
-		unsigned value = digit_of(*p++), digit;
-		if (value > 9)
+		unsigned value, digit;
+		if (p == end || (value = digit_of(*p++)) > 9)
 			return NULL;
-		if ((digit = digit_of(*p)) <= 9) {
+		if (p < end && (digit = digit_of(*p)) <= 9) {
 			value = value * 10 + digit;
-			if ((digit = digit_of(*++p)) <= 9) {
+			if (++p < end && (digit = digit_of(*p)) <= 9) {
 				value = value * 10 + digit;
 				p++;
 			}
@@ -47,8 +38,8 @@ const char *addr_ipv4_skip(const char *begin, const char *end, uint8_t out[4])
 			return NULL;
 		out[i] = (uint8_t)value;
 		if (i == 3)
-			return begin + (p - first);
-		if (*p++ != '.')
+			return p;
+		if (p == end || *p++ != '.')
 			return NULL;
 	}
 }

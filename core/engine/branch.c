@@ -3,11 +3,13 @@
 #include "base/put.h"
 
 enum { COOKIE_LENGTH = 7, PART_LENGTH = 16 };
-enum { LOOP_DOMAIN = 1 }; /* keeps the loop part from ever being an answer part */
+enum { LOOP_DOMAIN = 1, DIALOG_DOMAIN = 2 }; /* keep one kind of hash from ever being another */
 
 /* The Request-URI of the bytes that came in, whatever edits have made of it since. */
 static struct span received_uri(const struct msg *msg)
 {
+	if (msg->uri.p == msg->raw.p + msg->method.n + 1)
+		return msg->uri;
 	const char *begin = span_find(msg->raw, ' ');
 	if (!begin)
 		return msg->uri;
@@ -20,11 +22,11 @@ struct branch_seed branch_seed(struct packet *packet)
 {
 	struct branch_seed seed;
 	const struct cseq *cseq = msg_cseq(&packet->msg);
-	char number[10];
+	uint32_t number = cseq ? cseq->number : 0;
 	siphash_init(&seed.call, &packet->engine->key);
 	siphash_add(&seed.call, msg_value(&packet->msg, HDR_CALL_ID));
 	seed.request = seed.call;
-	siphash_add(&seed.request, span_between(number, put_u32(number, cseq ? cseq->number : 0)));
+	siphash_add(&seed.request, span_of((const char *)&number, sizeof number));
 	return seed;
 }
 
@@ -53,6 +55,8 @@ struct branch_below branch_below(const struct via *via)
 static void add_below(struct siphash_state *hash, const struct branch_below *below)
 {
 	siphash_add(hash, below->branch);
+	if (!below->received.n && !below->rport.n)
+		return; /* two pieces less: no other text makes the same hash */
 	siphash_add(hash, below->received);
 	siphash_add(hash, below->rport);
 }
@@ -125,7 +129,7 @@ bool branch_has_loop_part(struct span branch, uint64_t loop_part)
 uint64_t dialog_mark(const struct branch_seed *seed, struct span tag)
 {
 	struct siphash_state hash = seed->call;
-	siphash_add(&hash, SPAN("dialog"));
+	hash.v0 ^= DIALOG_DOMAIN;
 	siphash_add(&hash, tag);
 	return siphash_end(&hash);
 }

@@ -94,6 +94,11 @@ static void show_as(struct leg *leg, const struct leg_spec *spec)
 	leg->port = spec->port ? spec->port : addr_port(&leg->address.bind);
 	leg->sent_by_n = (uint32_t)snprintf(
 		leg->sent_by, sizeof leg->sent_by, "%s:%u", leg->host, leg->port);
+	leg->via_n = (uint32_t)snprintf(leg->via, sizeof leg->via, "Via: SIP/2.0/%s %s",
+		transport_name(leg->address.transport).p, leg->sent_by);
+	leg->record_route_n = (uint32_t)snprintf(leg->record_route, sizeof leg->record_route,
+		"Record-Route: <sip:%s%s", leg->sent_by,
+		leg->address.transport == TRANSPORT_TCP ? ";transport=tcp" : "");
 }
 
 static struct leg *open_leg(struct engine *engine, struct span text, char error[256])
@@ -228,10 +233,11 @@ struct leg *legs_by_sent_by(
 	return NULL;
 }
 
-static bool is_address_of(const struct leg *leg, const struct addr *addr)
+static bool is_bound_to(const struct leg *leg, struct span host, uint16_t port)
 {
-	return addr_port(&leg->address.bind) == addr_port(addr) &&
-	       addr_same_ip(&leg->address.bind, addr);
+	struct addr addr;
+	return addr_port(&leg->address.bind) == port && addr_parse_ip(host, port, &addr) &&
+	       addr_same_ip(&leg->address.bind, &addr);
 }
 
 static bool is_shown_by(const struct leg *leg, struct span host, uint16_t port)
@@ -242,16 +248,14 @@ static bool is_shown_by(const struct leg *leg, struct span host, uint16_t port)
 bool legs_is_self(struct engine *engine, const struct uri *uri, struct leg **found)
 {
 	enum transport transport;
-	struct addr addr;
 	if (!uri_transport(uri, &transport))
 		return false;
 	uint16_t port = uri_port_or_default(uri);
-	bool literal = addr_parse_ip(uri->host, port, &addr);
 	for (uint32_t i = 0; i < engine->legs.n; i++) {
 		struct leg *leg = &engine->legs.leg[i];
 		if (leg->state == LEG_CLOSED || (transport && leg->address.transport != transport))
 			continue;
-		if ((literal && is_address_of(leg, &addr)) || is_shown_by(leg, uri->host, port)) {
+		if (is_shown_by(leg, uri->host, port) || is_bound_to(leg, uri->host, port)) {
 			*found = leg;
 			return true;
 		}

@@ -25,7 +25,9 @@ struct leg {
 	char host[LEG_SPEC_MAX];	/* shown to others: advertised or bound, IPv6 in brackets */
 	uint16_t port;			/* shown to others */
 	char sent_by[LEG_SPEC_MAX + 8]; /* "host:port" */
-	uint32_t sent_by_n, host_n;
+	char via[LEG_SPEC_MAX + 24];	/* "Via: SIP/2.0/UDP host:port" */
+	char record_route[LEG_SPEC_MAX + 48]; /* "Record-Route: <sip:host:port;transport=tcp" */
+	uint32_t sent_by_n, host_n, via_n, record_route_n;
 	int64_t used_ms; /* last time something was sent or received on it */
 	uint64_t n_received, n_sent;
 	uint32_t n_transactions; /* that go by it: it stays open as long */

@@ -5,20 +5,13 @@
 
 enum { VIA_TEXT_MAX = LEG_SPEC_MAX + 128, RR_TEXT_MAX = LEG_SPEC_MAX + 96 };
 
-static char *put_transport_param(char *out, const struct leg *leg)
-{
-	return leg->address.transport == TRANSPORT_TCP ? put_text(out, ";transport=tcp") : out;
-}
-
 static int add_record_route(struct packet *packet, const struct leg *leg, uint64_t mark)
 {
 	struct msg *msg = &packet->msg;
 	char *text = edit_line_room(msg, RR_TEXT_MAX), *out = text;
 	if (!text)
 		return EDIT_TOO_MANY;
-	out = put_text(out, "Record-Route: <sip:");
-	out = put_span(out, span_of(leg->sent_by, leg->sent_by_n));
-	out = put_transport_param(out, leg);
+	out = put_span(out, span_of(leg->record_route, leg->record_route_n));
 	out = put_text(out, ";lr;d=");
 	out = put_hex64(out, mark);
 	*out++ = '>';
@@ -37,10 +30,7 @@ static int add_via(struct packet *packet, const struct leg *leg, struct branch_b
 	char *text = edit_line_room(msg, VIA_TEXT_MAX), *out = text;
 	if (!text)
 		return EDIT_TOO_MANY;
-	out = put_text(out, "Via: SIP/2.0/");
-	out = put_span(out, transport_name(leg->address.transport));
-	*out++ = ' ';
-	out = put_span(out, span_of(leg->sent_by, leg->sent_by_n));
+	out = put_span(out, span_of(leg->via, leg->via_n));
 	out = put_text(out, ";branch=");
 	char *branch = out;
 	uint64_t answer_part = branch_answer_part(&route->seed, leg, below, number);

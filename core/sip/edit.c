@@ -309,14 +309,18 @@ int edit_body(struct msg *msg, struct span body, struct span type)
 
 enum { RECEIVED_ROOM = sizeof ";rport=65535" + sizeof ";received=" + ADDR_IP_TEXT_MAX };
 
+static bool is_ip(struct span host, const struct addr *ip)
+{
+	struct addr addr;
+	return addr_parse_ip(host, 0, &addr) && addr_same_ip(&addr, ip);
+}
+
 /* Writes the first Via value with the source in it and notes in `via` where it stands; true when
  * that says anything new. */
 static bool put_received(char **at, struct via *via, const struct addr *source)
 {
-	struct addr sent_by;
 	struct param param;
 	bool is_new = via->has_rport || via->received.p;
-	bool is_sent_by = addr_parse_ip(via->host, 0, &sent_by) && addr_same_ip(&sent_by, source);
 	struct span rest = via->params;
 	*at = put(*at, rest.n ? span_between(via->text.p, rest.p) : via->text);
 	while (param_next(&rest, &param) > 0) {
@@ -329,7 +333,7 @@ static bool put_received(char **at, struct via *via, const struct addr *source)
 		}
 	}
 	via->received = span_of(NULL, 0);
-	if (!via->has_rport && is_sent_by)
+	if (!via->has_rport && is_ip(via->host, source))
 		return is_new;
 	char *value = put_text(*at, ";received=");
 	*at = value + addr_print_ip(source, value);

@@ -61,15 +61,17 @@ uint32_t write_msg(struct msg *msg, struct iovec *iov, uint32_t max, bool reliab
 		struct span s = piece(msg, length_line, k);
 		if (s.n == 0)
 			continue;
-		if (s.p == end) {
-			iov[n - 1].iov_len += s.n;
-		} else if (n == max) {
-			copy_rest(msg, length_line, &iov[n - 1], k, pieces);
-			break;
-		} else {
-			iov[n++] = (struct iovec){(char *)s.p, s.n};
+		if (s.p != end) {
+			if (n == max) {
+				copy_rest(msg, length_line, &iov[n - 1], k, pieces);
+				break;
+			}
+			iov[n++].iov_base = (char *)s.p;
 		}
 		end = span_end(s);
+		for (; k < msg->n_headers && msg->headers[k].line == end; k++) /* piece k + 1 */
+			end += msg->headers[k].line_n;
+		iov[n - 1].iov_len = (size_t)(end - (char *)iov[n - 1].iov_base);
 	}
 	return n;
 }
