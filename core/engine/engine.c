@@ -46,6 +46,7 @@ static struct packet *packet_take(struct engine *engine)
 	packet->kept = false;
 	packet->relay = NULL;
 	packet->own_vias = 0;
+	packet->routing = NULL;
 	packet->next = engine->turn;
 	engine->turn = packet;
 	engine->n_live++;

@@ -51,6 +51,7 @@ struct packet {
 	struct relay *relay;  /* a request: forwarded statefully; a provisional response: on its way
 				 through a script */
 	int own_vias;	      /* of a response: Vias of ours on top */
+	const struct routing *routing; /* of the script that has it in hands; NULL: none */
 	uint32_t slot, generation;
 	uint32_t holds;	     /* nobody holds it: freed at the end of the turn */
 	bool kept;	     /* independent of the receive buffer */

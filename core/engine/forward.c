@@ -114,6 +114,16 @@ static bool is_too_big(const struct packet *packet)
 	return packet->msg.head_n + packet->msg.body.n > RESOLVE_UDP_MAX;
 }
 
+static struct resolve_query query_of(const struct packet *packet, const struct route *route)
+{
+	return (struct resolve_query){
+		.uri = &route->next_hop,
+		.routing = packet->routing,
+		.too_big_for_udp = is_too_big(packet),
+		.seed = route->loop_part,
+	};
+}
+
 static enum forward_result forward_request(struct packet *packet)
 {
 	struct route route;
@@ -137,12 +147,18 @@ static enum forward_result forward_request(struct packet *packet)
 		return FORWARD_DONE;
 	}
 	struct addr addr;
-	if (!addr_parse_ip(elsewhere ? maddr : next->host, uri_port_or_default(next), &addr))
-		return FORWARD_RESOLVE;
-	if (is_too_big(packet) && resolve_now(packet->engine, next, true, &target))
-		forward_planned(packet, &route, target.transport, &target.addr);
-	else
+	if (!is_too_big(packet) &&
+		!packet->routing) { /* nearly always: an address, and no choice */
+		if (!addr_parse_ip(
+			    elsewhere ? maddr : next->host, uri_port_or_default(next), &addr))
+			return FORWARD_RESOLVE;
 		forward_planned(packet, &route, transport, &addr);
+		return FORWARD_DONE;
+	}
+	struct resolve_query query = query_of(packet, &route);
+	if (!resolve_now(packet->engine, &query, &target))
+		return FORWARD_RESOLVE;
+	forward_planned(packet, &route, target.transport, &target.addr);
 	return FORWARD_DONE;
 }
 
@@ -152,9 +168,10 @@ struct resolve *forward_resolve(struct packet *packet, resolve_fn done, void *ar
 	if (!packet->msg.is_request)
 		return NULL;
 	route_request(packet, &route);
-	return route.code ? NULL
-			  : resolve_start(packet->engine, &route.next_hop, is_too_big(packet),
-				    route.loop_part, done, arg);
+	if (route.code)
+		return NULL;
+	struct resolve_query query = query_of(packet, &route);
+	return resolve_start(packet->engine, &query, done, arg);
 }
 
 void forward_request_to(struct packet *packet, const struct locate_target *target)

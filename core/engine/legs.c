@@ -297,3 +297,20 @@ struct leg *legs_towards(struct engine *engine, enum transport transport, const 
 	}
 	return NULL;
 }
+
+struct leg *legs_towards_among(
+	struct engine *engine, enum transport transport, const struct addr *peer, uint64_t legs)
+{
+	for (uint32_t i = 0; i < engine->legs.n; i++)
+		if ((!legs || legs >> i & 1) && can_reach(&engine->legs.leg[i], transport, peer))
+			return &engine->legs.leg[i];
+	return NULL;
+}
+
+struct leg *legs_by_serial(struct engine *engine, uint32_t serial)
+{
+	for (uint32_t i = 0; i < engine->legs.n; i++)
+		if (engine->legs.leg[i].state != LEG_CLOSED && engine->legs.leg[i].serial == serial)
+			return &engine->legs.leg[i];
+	return NULL;
+}

@@ -75,6 +75,11 @@ bool legs_is_self(struct engine *engine, const struct uri *uri, struct leg **leg
 /* Sent to it by that transport, a message would come back to ourselves. */
 bool legs_is_own_address(
 	struct engine *engine, enum transport transport, const struct addr *target);
+/* NULL: it has gone, or never was. */
+struct leg *legs_by_serial(struct engine *engine, uint32_t serial);
+/* The first of these (bits by index; 0: of all) that can reach `peer`; NULL when none. */
+struct leg *legs_towards_among(
+	struct engine *engine, enum transport transport, const struct addr *peer, uint64_t legs);
 /* A leg that can reach `peer` by `transport`: `preferred` when it can, else the first that can;
  * NULL when none. TRANSPORT_NONE: UDP before TCP. */
 struct leg *legs_towards(struct engine *engine, enum transport transport, const struct addr *peer,

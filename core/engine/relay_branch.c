@@ -246,12 +246,16 @@ void branch_start(struct branch *branch)
 		final(branch, (uint16_t)code, NULL);
 		return;
 	}
-	bool too_big = request->msg.head_n + request->msg.body.n > RESOLVE_UDP_MAX;
-	if (resolve_now(engine, &route.next_hop, too_big, &target))
+	struct resolve_query query = {
+		.uri = &route.next_hop,
+		.routing = request->routing,
+		.too_big_for_udp = request->msg.head_n + request->msg.body.n > RESOLVE_UDP_MAX,
+		.seed = route.loop_part,
+	};
+	if (resolve_now(engine, &query, &target))
 		located(branch, LOCATE_FOUND, &target, 1);
 	else
-		branch->resolve = resolve_start(
-			engine, &route.next_hop, too_big, route.loop_part, located, branch);
+		branch->resolve = resolve_start(engine, &query, located, branch);
 }
 
 void branch_cancel(struct branch *branch)

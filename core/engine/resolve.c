@@ -17,44 +17,86 @@ struct question {
 struct resolve {
 	struct engine *engine;
 	struct locate locate;
+	struct locate_options options;
+	/* The proxies in charge, one after the other; NULL: the URI itself. */
+	const struct domain_route *proxies;
+	uint32_t next_proxy;
+	struct locate_target targets[RESOLVE_TARGETS_MAX];
+	uint32_t n_targets;
 	resolve_fn done;
 	void *arg;
 	struct timer timer; /* the deadline; once all is known, the next run of the timers */
+	int64_t deadline_ms;
 	uint32_t n_open;
 	struct question questions[QUESTIONS_MAX];
 };
 
-/* Which transports our legs speak, UDP before TCP, and in which families. */
-static void allow_legs(const struct engine *engine, struct locate_options *options)
+/* What the legs that may be used reach by that transport. */
+static uint8_t families_of(const struct engine *engine, uint64_t legs, enum transport transport)
+{
+	uint8_t families = 0;
+	for (uint32_t i = 0; i < engine->legs.n; i++) {
+		const struct leg *leg = &engine->legs.leg[i];
+		if (leg->state == LEG_CLOSED || leg->address.transport != transport ||
+			(legs && !(legs >> i & 1)))
+			continue;
+		bool v6 = leg->address.bind.sa.sa_family == AF_INET6;
+		families |= v6 ? LOCATE_IPV6 : LOCATE_IPV4;
+	}
+	return families;
+}
+
+static void allow(struct locate_options *options, const struct engine *engine, uint64_t legs,
+	enum transport transport)
+{
+	uint8_t families = families_of(engine, legs, transport);
+	if (families)
+		options->allowed[options->n_allowed++] =
+			(struct locate_transport){transport, families};
+}
+
+/* `fixed`: the transport the URI names, which holds for a proxy in charge of it too; NONE: not. */
+static struct locate_options options_of(
+	const struct engine *engine, const struct resolve_query *query, enum transport fixed)
 {
 	static const enum transport order[] = {TRANSPORT_UDP, TRANSPORT_TCP};
-	for (size_t t = 0; t < sizeof order / sizeof order[0]; t++) {
-		uint8_t families = 0;
-		for (uint32_t i = 0; i < engine->legs.n; i++) {
-			const struct leg *leg = &engine->legs.leg[i];
-			if (leg->state == LEG_CLOSED || leg->address.transport != order[t])
-				continue;
-			bool v6 = leg->address.bind.sa.sa_family == AF_INET6;
-			families |= v6 ? LOCATE_IPV6 : LOCATE_IPV4;
-		}
-		if (families)
-			options->allowed[options->n_allowed++] =
-				(struct locate_transport){order[t], families};
-	}
+	struct locate_options options = {
+		.too_big_for_udp = query->too_big_for_udp, .seed = query->seed};
+	const enum transport *wanted = query->n_transports ? query->transports : order;
+	uint32_t n = query->n_transports ? query->n_transports : sizeof order / sizeof order[0];
+	for (uint32_t i = 0; i < n; i++)
+		if (!fixed || wanted[i] == fixed)
+			allow(&options, engine, query->legs, wanted[i]);
+	return options;
+}
+
+static const struct domain_route *proxies_of(
+	const struct resolve_query *query, enum transport *fixed)
+{
+	const struct domain_route *proxies = routing_find(query->routing, query->uri);
+	*fixed = TRANSPORT_NONE;
+	if (proxies)
+		uri_transport(query->uri, fixed);
+	return proxies;
+}
+
+/* What is known of the URI at hand; at the deadline: those that are known to come first. */
+static void take_targets(struct resolve *resolve)
+{
+	uint32_t room = RESOLVE_TARGETS_MAX - resolve->n_targets;
+	if (!locate_is_done(&resolve->locate) || resolve->locate.result == LOCATE_FOUND)
+		resolve->n_targets += locate_targets(
+			&resolve->locate, resolve->targets + resolve->n_targets, room);
 }
 
 static void tell(struct resolve *resolve)
 {
-	struct locate_target targets[RESOLVE_TARGETS_MAX];
 	struct engine *engine = resolve->engine;
-	bool is_done = locate_is_done(&resolve->locate);
-	enum locate_result result = is_done ? resolve->locate.result : LOCATE_TIMEOUT;
-	uint32_t n = 0;
-	if (!is_done ||
-		result == LOCATE_FOUND) /* at the deadline: those that are known to come first */
-		n = locate_targets(&resolve->locate, targets, RESOLVE_TARGETS_MAX);
-	targets_order(engine->targets, targets, n, engine_now_ms(engine));
-	resolve->done(resolve->arg, result, targets, n);
+	enum locate_result result = LOCATE_FOUND;
+	if (!resolve->n_targets)
+		result = locate_is_done(&resolve->locate) ? resolve->locate.result : LOCATE_TIMEOUT;
+	targets_order(engine->targets, resolve->targets, resolve->n_targets, engine_now_ms(engine));
+	resolve->done(resolve->arg, result, resolve->targets, resolve->n_targets);
 	resolve_cancel(resolve);
 }
 
@@ -79,9 +121,31 @@ static struct question *free_question(struct resolve *resolve)
 	return NULL;
 }
 
+static bool has_proxy(const struct resolve *resolve)
+{
+	return resolve->proxies && resolve->next_proxy < resolve->proxies->n &&
+	       resolve->n_targets < RESOLVE_TARGETS_MAX;
+}
+
+static void next_proxy(struct resolve *resolve)
+{
+	timers_arm(&resolve->engine->timers, &resolve->timer, resolve->deadline_ms);
+	locate_start(&resolve->locate, &resolve->proxies->proxies[resolve->next_proxy++],
+		&resolve->options);
+	ask(resolve);
+}
+
+/* All is known of one URI, or it is too late. */
 static void time_came(struct timer *timer)
 {
-	tell((struct resolve *)((char *)timer - offsetof(struct resolve, timer)));
+	struct resolve *resolve =
+		(struct resolve *)((char *)timer - offsetof(struct resolve, timer));
+	bool is_late = !locate_is_done(&resolve->locate);
+	take_targets(resolve);
+	if (!is_late && has_proxy(resolve))
+		next_proxy(resolve);
+	else
+		tell(resolve);
 }
 
 /* What the cache knows needs no wait. */
@@ -117,33 +181,41 @@ static void ask(struct resolve *resolve)
 		timers_arm(&resolve->engine->timers, &resolve->timer, 0);
 }
 
-bool resolve_now(struct engine *engine, const struct uri *uri, bool too_big_for_udp,
-	struct locate_target *target)
+bool resolve_now(
+	struct engine *engine, const struct resolve_query *query, struct locate_target *target)
 {
 	struct addr addr;
 	struct span maddr;
+	enum transport fixed;
+	const struct domain_route *proxies = proxies_of(query, &fixed);
+	const struct uri *uri = proxies ? &proxies->proxies[0] : query->uri;
 	struct span host = uri_param(uri, SPAN("maddr"), &maddr) && maddr.n ? maddr : uri->host;
-	struct locate_options options = {.too_big_for_udp = too_big_for_udp};
-	if (!addr_parse_ip(host, 0, &addr))
+	if ((proxies && proxies->n > 1) || !addr_parse_ip(host, 0, &addr))
 		return false;
 	struct locate locate;
-	allow_legs(engine, &options);
+	struct locate_options options = options_of(engine, query, fixed);
 	locate_start(&locate, uri, &options);
 	return locate.result == LOCATE_FOUND && locate_targets(&locate, target, 1) == 1;
 }
 
-struct resolve *resolve_start(struct engine *engine, const struct uri *uri, bool too_big_for_udp,
-	uint64_t seed, resolve_fn done, void *arg)
+struct resolve *resolve_start(
+	struct engine *engine, const struct resolve_query *query, resolve_fn done, void *arg)
 {
 	struct resolve *resolve = must_zalloc(sizeof *resolve);
-	struct locate_options options = {.too_big_for_udp = too_big_for_udp, .seed = seed};
+	enum transport fixed;
 	resolve->engine = engine;
 	resolve->done = done;
 	resolve->arg = arg;
 	resolve->timer.fire = time_came;
-	timers_arm(&engine->timers, &resolve->timer, engine_now_ms(engine) + RESOLVE_MS);
-	allow_legs(engine, &options);
-	locate_start(&resolve->locate, uri, &options);
+	resolve->proxies = proxies_of(query, &fixed);
+	resolve->options = options_of(engine, query, fixed);
+	resolve->deadline_ms = engine_now_ms(engine) + RESOLVE_MS;
+	if (has_proxy(resolve)) {
+		next_proxy(resolve);
+		return resolve;
+	}
+	timers_arm(&engine->timers, &resolve->timer, resolve->deadline_ms);
+	locate_start(&resolve->locate, query->uri, &resolve->options);
 	ask(resolve);
 	return resolve;
 }

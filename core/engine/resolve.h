@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "engine/routing.h"
 #include "sip/locate.h"
 
 enum {
@@ -16,10 +17,21 @@ struct resolve;
 typedef void (*resolve_fn)(
 	void *arg, enum locate_result result, const struct locate_target *targets, uint32_t n);
 
-/* The answer when no question has to be asked: an IP literal. */
-bool resolve_now(struct engine *engine, const struct uri *uri, bool too_big_for_udp,
-	struct locate_target *target);
-/* Calls `done` once, later, unless cancelled. `seed` decides among equals. */
-struct resolve *resolve_start(struct engine *engine, const struct uri *uri, bool too_big_for_udp,
-	uint64_t seed, resolve_fn done, void *arg);
+struct resolve_query {
+	const struct uri *uri;	       /* of the next hop; copied */
+	const struct routing *routing; /* outlives the resolve; NULL: none */
+	bool too_big_for_udp;
+	uint64_t seed; /* decides among equals */
+	/* The transports wanted, in order; none: all that our legs speak, UDP first. */
+	enum transport transports[LOCATE_TRANSPORTS_MAX];
+	uint32_t n_transports;
+	uint64_t legs; /* bits by leg index: those it may leave by; 0: any */
+};
+
+/* The answer when no question has to be asked: one IP literal. */
+bool resolve_now(
+	struct engine *engine, const struct resolve_query *query, struct locate_target *target);
+/* Calls `done` once, later, unless cancelled. */
+struct resolve *resolve_start(
+	struct engine *engine, const struct resolve_query *query, resolve_fn done, void *arg);
 void resolve_cancel(struct resolve *resolve);

@@ -136,6 +136,29 @@ typedef struct vd_record {
 int vd_lookup_status(vd_script *script);
 int vd_lookup_record(vd_script *script, uint32_t index, vd_record *out);
 
+// ---- dispatcher ----
+
+// While the script loads: proxies are named one by one, then the domain they are in charge of; "": all that no domain names. VD_BAD_VALUE:
+// `error` says what to write instead.
+int vd_dispatcher_proxy(vd_script *script, const char *proxy, uint32_t n);
+int vd_dispatcher_domain(vd_script *script, const char *domain, uint32_t n, vd_value *error);
+
+// Where a URI leads: begin, name transports (1 UDP, 2 TCP, 3 TLS) in order and legs by serial if not all are wanted, then wait and yield.
+int vd_resolve_begin(vd_script *script);
+int vd_resolve_transport(vd_script *script, int transport);
+int vd_resolve_leg(vd_script *script, uint32_t leg);
+int vd_wait_resolve(vd_script *script, const char *uri, uint32_t n);
+typedef struct vd_target {
+	vd_value addr;
+	uint32_t leg; // serial
+	int transport, family; // family 4 or 6
+	uint16_t port;
+} vd_target;
+// What it brought, best first; VD_ABSENT: no more.
+int vd_resolve_target(vd_script *script, uint32_t index, vd_target *out);
+// Why there is none: an errno name.
+int vd_resolve_error(vd_script *script, vd_value *out);
+
 // ---- timers ----
 // The number of the timer, or a negative code; `every` 0: once.
 double vd_timer_start(vd_script *script, double seconds, double every);

@@ -129,7 +129,7 @@ int vd_message_forward_found(struct vd_script *script, double handle)
 		return rc;
 	if (!task || !packet->msg.is_request)
 		return VD_MISUSE;
-	forward_request_to(packet, task->has_target ? &task->target : NULL);
+	forward_request_to(packet, task->n_targets ? task->targets : NULL);
 	return VD_OK;
 }
 

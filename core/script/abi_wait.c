@@ -68,15 +68,13 @@ int vd_wait_lookup(struct vd_script *script, int type, const char *name, uint32_
 	return VD_OK;
 }
 
-static void target_found(
+static void targets_found(
 	void *arg, enum locate_result result, const struct locate_target *targets, uint32_t n)
 {
 	struct task *task = arg;
-	(void)result;
 	task->resolve = NULL;
-	task->has_target = n > 0;
-	if (n)
-		task->target = targets[0];
+	task->located = result;
+	task_set_targets(task, targets, n);
 	task_resume(task);
 }
 
@@ -88,11 +86,86 @@ int vd_wait_target(struct vd_script *script, double handle)
 		return VD_GONE;
 	if (!task)
 		return VD_REFUSED;
-	task->resolve = forward_resolve(packet, target_found, task);
+	task->resolve = forward_resolve(packet, targets_found, task);
 	if (!task->resolve)
 		return VD_MISUSE;
 	task->wait = WAIT_TARGET;
 	return VD_OK;
+}
+
+/* ---- where a URI leads ---- */
+
+int vd_resolve_begin(struct vd_script *script)
+{
+	script->query = (struct resolve_query){0};
+	return VD_OK;
+}
+
+int vd_resolve_transport(struct vd_script *script, int transport)
+{
+	struct resolve_query *query = &script->query;
+	if (transport < TRANSPORT_UDP || transport > TRANSPORT_TLS)
+		return VD_BAD_VALUE;
+	if (query->n_transports == LOCATE_TRANSPORTS_MAX)
+		return VD_LIMIT;
+	query->transports[query->n_transports++] = (enum transport)transport;
+	return VD_OK;
+}
+
+int vd_resolve_leg(struct vd_script *script, uint32_t serial)
+{
+	struct leg *leg = legs_by_serial(script->engine, serial);
+	if (!leg)
+		return VD_GONE;
+	script->query.legs |= (uint64_t)1 << leg->index;
+	return VD_OK;
+}
+
+int vd_wait_resolve(struct vd_script *script, const char *text, uint32_t n)
+{
+	struct task *task = may_wait(script);
+	struct uri uri;
+	if (!task)
+		return VD_REFUSED;
+	if (uri_parse(span_of(text, n), &uri) < 0)
+		return VD_BAD_VALUE;
+	script->query.uri = &uri;
+	script->query.routing = script->has_routing ? &script->routing : NULL;
+	script->engine->world->random(
+		script->engine->world, &script->query.seed, sizeof script->query.seed);
+	task->legs = script->query.legs;
+	task->resolve = resolve_start(script->engine, &script->query, targets_found, task);
+	task->wait = WAIT_RESOLVE;
+	return VD_OK;
+}
+
+int vd_resolve_target(struct vd_script *script, uint32_t index, vd_target *out)
+{
+	const struct task *task = script->running;
+	if (!task || index >= task->n_targets)
+		return VD_ABSENT;
+	const struct locate_target *target = &task->targets[index];
+	const struct leg *leg =
+		legs_towards_among(script->engine, target->transport, &target->addr, task->legs);
+	free(script->scratch);
+	script->scratch = must_alloc(ADDR_TEXT_MAX);
+	out->addr.p = script->scratch;
+	out->addr.n = addr_print_ip(&target->addr, script->scratch);
+	out->leg = leg ? leg->serial : 0;
+	out->transport = (int)target->transport;
+	out->family = target->addr.sa.sa_family == AF_INET6 ? 6 : 4;
+	out->port = addr_port(&target->addr);
+	return VD_OK;
+}
+
+int vd_resolve_error(struct vd_script *script, vd_value *out)
+{
+	if (!script->running)
+		return VD_REFUSED;
+	const char *name = locate_errno_name(script->running->located);
+	out->p = name;
+	out->n = (uint32_t)strlen(name);
+	return VD_TEXT;
 }
 
 int vd_lookup_status(struct vd_script *script)

@@ -87,6 +87,9 @@ void script_free(struct vd_script *script)
 		free(script->registrars[i]);
 	for (uint32_t i = 0; i < script->n_modules; i++)
 		free(script->modules[i]);
+	routing_fini(&script->routing);
+	while (script->n_proxies)
+		free((char *)(uintptr_t)script->proxies[--script->n_proxies].p);
 	while (script->n_targets)
 		free((char *)(uintptr_t)script->targets[--script->n_targets].uri.p);
 	free(script->scratch);

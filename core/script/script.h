@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/registrar.h"
 #include "engine/relay.h"
+#include "engine/resolve.h"
 #include "script/abi_c.h"
 #include "script/host.h"
 
@@ -52,6 +53,8 @@ struct vd_script {
 	uint32_t n_modules;
 	struct registrar *registrars[SCRIPT_REGISTRARS_MAX];
 	uint32_t n_registrars;
+	struct routing routing;
+	bool has_routing;
 
 	struct task *running, *idle, *waiting;
 	uint32_t n_tasks;
@@ -69,6 +72,9 @@ struct vd_script {
 	char headers[SCRIPT_HEADERS_MAX];
 	uint32_t headers_n;
 	struct span body, body_type;
+	struct resolve_query query;
+	struct span proxies[DOMAIN_MAP_PROXIES_MAX]; /* texts owned */
+	uint32_t n_proxies;
 	struct relay_target targets[RELAY_TARGETS_MAX]; /* texts owned */
 	uint32_t n_targets;
 	char *scratch; /* malloc'ed text given out last */

@@ -86,6 +86,7 @@ static void free_task(struct task *task)
 	drop_coroutine(task);
 	task->script->n_tasks--;
 	free(task->records);
+	free(task->targets);
 	free(task);
 }
 
@@ -96,6 +97,16 @@ void tasks_free_idle(struct vd_script *script)
 }
 
 /* ---- waiting ---- */
+
+void task_set_targets(struct task *task, const struct locate_target *targets, uint32_t n)
+{
+	if (task->n_targets)
+		free(task->targets);
+	task->targets = n ? must_alloc(n * sizeof *targets) : NULL;
+	task->n_targets = n;
+	if (n)
+		memcpy(task->targets, targets, n * sizeof *targets);
+}
 
 static void stop_waiting(struct task *task)
 {
@@ -129,6 +140,7 @@ static void end(struct task *task, bool failed)
 		task->records = NULL;
 		task->n_records = 0;
 	}
+	task_set_targets(task, NULL, 0);
 	if (failed) {
 		drop_coroutine(task);
 		free_task(task);
@@ -260,6 +272,7 @@ static struct task *start(struct vd_script *script, enum task_event event, struc
 
 void task_message(struct vd_script *script, struct packet *packet)
 {
+	packet->routing = script->has_routing ? &script->routing : NULL;
 	struct task *task = start(script, TASK_MESSAGE, packet);
 	if (!task) {
 		script->engine->count[COUNT_overload]++;

@@ -7,7 +7,7 @@
 #include "script/script.h"
 
 enum task_event { TASK_LOAD = 1, TASK_MESSAGE = 2, TASK_TIMER = 3, TASK_PROVISIONAL = 4 };
-enum task_wait { WAIT_NONE, WAIT_SLEEP, WAIT_LOOKUP, WAIT_TARGET, WAIT_RELAY };
+enum task_wait { WAIT_NONE, WAIT_SLEEP, WAIT_LOOKUP, WAIT_TARGET, WAIT_RESOLVE, WAIT_RELAY };
 
 enum {
 	TASK_LOAD_BUDGET_MS = 2000
@@ -30,8 +30,11 @@ struct task {
 	uint32_t n_finals;
 	bool has_final; /* the last forward gave one */
 	struct resolve *resolve;
-	struct locate_target target; /* where a request goes that needed a name looked up */
-	bool has_target;
+	/* What a look-up of a URI brought; of a request, the first is where it goes. */
+	struct locate_target *targets; /* owned */
+	uint32_t n_targets;
+	enum locate_result located;
+	uint64_t legs;		 /* bits by leg index: those they may be reached by; 0: any */
 	int hook;		 /* of provisional responses; 0: none */
 	struct task *next, **at; /* in the script's idle or waiting list */
 };
@@ -44,6 +47,8 @@ void task_timer(struct vd_script *script, uint64_t timer);
 int task_load(struct vd_script *script, struct script_failure *failure);
 /* A provisional response for the hook of that number; takes over the hold on `packet`. */
 void task_provisional(struct vd_script *script, struct packet *packet, int hook);
+/* Copied; the names in them are not kept. */
+void task_set_targets(struct task *task, const struct locate_target *targets, uint32_t n);
 /* What it waited for has come. */
 void task_resume(struct task *task);
 /* Ends all waiting tasks of the script as failed. */

@@ -18,10 +18,9 @@ const char *locate_errno_name(enum locate_result result)
 	case LOCATE_ASKING:
 	case LOCATE_FOUND:
 		break;
-	case LOCATE_BAD_URI:
-		return "EINVAL";
 	case LOCATE_NO_TRANSPORT:
 		return "ENOPROTOOPT";
+	case LOCATE_BAD_URI:
 	case LOCATE_NO_SERVICE:
 	case LOCATE_NOT_FOUND:
 		return "EHOSTUNREACH";

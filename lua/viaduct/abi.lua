@@ -16,6 +16,7 @@ function abi.open(script, declarations)
 	abi.uri = ffi.new "vd_uri"
 	abi.address = ffi.new "vd_address"
 	abi.record = ffi.new "vd_record"
+	abi.target = ffi.new "vd_target"
 	abi.leg = ffi.new "vd_leg"
 	abi.binding = ffi.new "vd_binding"
 	abi.registrar = ffi.new "vd_registrar"

@@ -1,10 +1,10 @@
 -- Where the engine comes in: each pooled coroutine runs `worker`, which handles one event after the other.
 local abi = require "viaduct.abi"
-local blame = require "viaduct.blame"
 local forward = require "viaduct.forward"
 local leg = require "viaduct.leg"
 local loader = require "viaduct.loader"
 local message = require "viaduct.message"
+local receiver = require "viaduct.receiver"
 local wait = require "viaduct.wait"
 
 local C, script, pointer = abi.C, abi.script, abi.pointer
@@ -14,7 +14,6 @@ local find, gmatch = string.find, string.gmatch
 local message_of, source_of, leg_of = message.of, message.source_of, leg.of
 
 local LOAD, MESSAGE, TIMER, PROVISIONAL = 1, 2, 3, 4
-local receive
 
 -- ---- loading: what a script must return ----
 
@@ -32,16 +31,15 @@ local function return_line(source)
 	return found
 end
 
-local function handler_of(given, complain)
-	if type(given) == "function" then
-		blame.handler_is(given)
-		return given
-	elseif type(given) == "table" and type(given.receive) == "function" then
-		return function(msg, from_leg, from) return given:receive(msg, from_leg, from) end
-	elseif given == nil then
+local function take_handler(given, complain)
+	local handler = receiver.handler_of(given)
+	if handler then
+		receiver.set(handler)
+	elseif given ~= nil then
+		complain(("receive must be a function(message, leg, from) or something with a receive method, not a %s"):format(type(given)))
+	elseif not receiver.is_set then
 		complain "the script has no handler: write return { receive = function(message, leg, from) ... end }"
 	end
-	complain(("receive must be a function(message, leg, from) or something with a receive method, not a %s"):format(type(given)))
 end
 
 local function load_legs(legs, complain)
@@ -75,7 +73,7 @@ local function load_script(path)
 			complain(("the script returned an unknown field '%s'; it may have: legs, receive"):format(tostring(key)))
 		end
 	end
-	receive = handler_of(returned.receive, complain)
+	take_handler(returned.receive, complain)
 	load_legs(returned.legs, complain)
 end
 
@@ -89,7 +87,7 @@ local function worker_for(path)
 		wait.enter()
 		while true do
 			if event == MESSAGE then
-				receive(message_of(a), leg_of(b), source_of(a))
+				receiver.handle(message_of(a), leg_of(b), source_of(a))
 			elseif event == TIMER then
 				wait.fire(a)
 			elseif event == PROVISIONAL then

@@ -11,6 +11,7 @@ local C, script = abi.C, abi.script
 local sip = {
 	uri = require "viaduct.uri",
 	address = require "viaduct.address",
+	dispatcher = require "viaduct.dispatcher",
 	registrar = require "viaduct.registrar",
 	stateless_proxy = require "viaduct.stateless_proxy",
 	receive_chain = require "viaduct.chain",

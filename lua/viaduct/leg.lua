@@ -53,6 +53,16 @@ function M.all()
 	return list
 end
 
+-- The number C knows it by.
+function M.serial_of(one)
+	for serial, object in pairs(known) do
+		if object == one then
+			return serial
+		end
+	end
+	misuse("a leg is wanted, such as get_legs gives them, not %s", tostring(one))
+end
+
 -- The leg a message came from.
 function M.of(serial)
 	if not known[serial] then

@@ -59,6 +59,12 @@ function M.target(handle)
 	suspend("receive of a stateless proxy", C.vd_wait_target(script, handle))
 end
 
+-- Where a URI leads; the answer is then in C.
+function M.resolve(uri)
+	check_place "resolve_uri"
+	suspend("resolve_uri", C.vd_wait_resolve(script, uri, #uri))
+end
+
 -- For what another module has filed.
 M.check_place = check_place
 
@@ -74,7 +80,7 @@ function M.fire(id)
 	if not entry.every then
 		callbacks[id] = nil
 	end
-	entry.callback()
+	entry.callback(entry.timer)
 end
 
 --- A timer that was started by after or every.
@@ -101,19 +107,23 @@ local function start(what, seconds, every, callback)
 	elseif id < 0 or (what == "every" and seconds <= 0) then
 		misuse("%s: the seconds are out of range", what)
 	end
-	callbacks[id] = { callback = callback, every = every > 0 }
-	return setmetatable({ id = id }, Timer)
+	local timer = setmetatable({ id = id }, Timer)
+	callbacks[id] = { callback = callback, every = every > 0, timer = timer }
+	return timer
 end
 
 --- Calls a function once. A timer made while the script loads ends with the script's time as the running one.
 ---@param seconds number
----@param callback fun()
+---@param callback fun(timer: viaduct.Timer)
 ---@return viaduct.Timer
 function M.after(seconds, callback) return start("after", seconds, 0, callback) end
 
+-- For the dispatcher's add_timer: first after `seconds`, then each `every`; 0: once.
+function M.timer(seconds, callback, every) return start("after", seconds, every, callback) end
+
 --- Calls a function again and again, until cancelled or another script takes over.
 ---@param seconds number more than 0
----@param callback fun()
+---@param callback fun(timer: viaduct.Timer)
 ---@return viaduct.Timer
 function M.every(seconds, callback)
 	return start("every", seconds, type(seconds) == "number" and seconds or 0, callback)

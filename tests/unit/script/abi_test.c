@@ -74,6 +74,7 @@ static void call_without_message(struct vd_script *script)
 	vd_binding binding;
 	vd_record record;
 	vd_leg leg;
+	vd_target target;
 	vd_registrar options = {.min_expires = 2, .max_expires = 1};
 	uint32_t at = 99;
 	CALL(vd_reply_header, VD_BAD_NAME, script, "no name", 7, "", 0);
@@ -96,6 +97,14 @@ static void call_without_message(struct vd_script *script)
 	CALL(vd_relay_result, VD_REFUSED, script, &value);
 	CALL(vd_lookup_status, VD_REFUSED, script);
 	CALL(vd_lookup_record, VD_ABSENT, script, 0, &record);
+	CALL(vd_dispatcher_proxy, VD_REFUSED, script, "192.0.2.1", 9);
+	CALL(vd_dispatcher_domain, VD_REFUSED, script, "com", 3, &value);
+	CALL(vd_resolve_begin, VD_OK, script);
+	CALL(vd_resolve_transport, VD_BAD_VALUE, script, 4);
+	CALL(vd_resolve_leg, VD_GONE, script, 12345);
+	CALL(vd_wait_resolve, VD_REFUSED, script, "sip:a@b", 7);
+	CALL(vd_resolve_target, VD_ABSENT, script, 0, &target);
+	CALL(vd_resolve_error, VD_REFUSED, script, &value);
 	CALL(vd_timer_start, VD_BAD_VALUE, script, 0.0 / 0.0, 0);
 	CALL(vd_timer_start, VD_BAD_VALUE, script, -1, 0);
 	CALL(vd_timer_start, VD_BAD_VALUE, script, 1, 1e300);
@@ -289,6 +298,12 @@ static const struct field fields[] = {
 	FIELD(vd_record, text),
 	FIELD(vd_record, flags),
 	FIELD(vd_record, service),
+	SIZE(vd_target),
+	FIELD(vd_target, addr),
+	FIELD(vd_target, leg),
+	FIELD(vd_target, transport),
+	FIELD(vd_target, family),
+	FIELD(vd_target, port),
 	SIZE(vd_leg),
 	FIELD(vd_leg, spec),
 	FIELD(vd_leg, address),

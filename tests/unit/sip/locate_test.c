@@ -44,8 +44,8 @@ static const struct {
 	{"", "sip:192.0.2.1", 0, "ENOPROTOOPT", "no leg at all"},
 	{"", "sip:0.0.0.0", ALL, "EHOSTUNREACH", "nobody is there"},
 	{"", "sip:224.0.1.75", ALL, "EHOSTUNREACH", "nor are many"},
-	{"", "tel:+123", ALL, "EINVAL", "tel: has no host"},
-	{"", "mailto:a@b", ALL, "EINVAL", "nor is it SIP"},
+	{"", "tel:+123", ALL, "EHOSTUNREACH", "tel: has no host"},
+	{"", "mailto:a@b", ALL, "EHOSTUNREACH", "nor is it SIP"},
 
 	/* maddr */
 	{"", "sip:a@b.net;maddr=192.0.2.7", UDP4, "udp 192.0.2.7:5060",
@@ -53,7 +53,7 @@ static const struct {
 	{"", "sip:a@b.net:5070;maddr=192.0.2.7", UDP4, "udp 192.0.2.7:5070", "the port stays"},
 	{SRV_ONLY, "sip:a@192.0.2.1;maddr=b.net", UDP4, "udp 192.0.2.10:5070", "maddr is a name"},
 	{"", "sip:a@b.net;maddr=[2001:db8::7]", ALL, "udp [2001:db8::7]:5060", "maddr is IPv6"},
-	{"", "sip:a@b.net;maddr=b$net", ALL, "EINVAL", "maddr is nothing"},
+	{"", "sip:a@b.net;maddr=b$net", ALL, "EHOSTUNREACH", "maddr is nothing"},
 
 	/* a port: addresses only */
 	{SRV_ONLY, "sip:b.net:5099", UDP_TCP, "udp 192.0.2.99:5099", "a port ends SRV (DI-46)"},
@@ -208,7 +208,7 @@ static const struct {
 	{SRV_ONLY, TRANSPORT_TCP, "b.net", 0, UDP4, "ENOPROTOOPT", "the transport stands"},
 	{SRV_ONLY, TRANSPORT_NONE, "b.net", 0, ALL, "ENOPROTOOPT", "a transport unknown here"},
 	{"", TRANSPORT_UDP, "192.0.2.5", 0, UDP4, "udp 192.0.2.5:5060", "numeric"},
-	{"", TRANSPORT_UDP, "b net", 0, UDP4, "EINVAL", "no host"},
+	{"", TRANSPORT_UDP, "b net", 0, UDP4, "EHOSTUNREACH", "no host"},
 };
 
 static void a_response_goes_by_the_transport_of_its_via(void **state)

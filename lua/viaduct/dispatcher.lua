@@ -1,0 +1,177 @@
+-- The dispatcher of a script, as Net::SIP::Dispatcher has it: where messages go, timers, legs, and what is being delivered.
+local abi = require "viaduct.abi"
+local leg = require "viaduct.leg"
+local misuse = require "viaduct.blame"
+local options = require "viaduct.options"
+local proxies = require "viaduct.proxies"
+local receiver = require "viaduct.receiver"
+local wait = require "viaduct.wait"
+
+local C, script, value, found, text = abi.C, abi.script, abi.value, abi.target, abi.text
+local YEAR = 365 * 86400 -- seconds: what is not below is a point in time (time_t)
+local transports = { "udp", "tcp", "tls" }
+local numbers = { udp = 1, tcp = 2, tls = 3 }
+
+--- The one dispatcher of a script.
+---@class viaduct.Dispatcher
+local Dispatcher = {}
+
+-- ---- who receives ----
+
+--- Whoever gets the messages from now on, instead of the `receive` the script returns.
+---@param given fun(message: viaduct.Message, leg: viaduct.Leg, from: viaduct.Source)|viaduct.Element|nil nil: nobody; requests are answered 500
+function Dispatcher:set_receiver(given) -- luacheck: no self
+	local handler = receiver.handler_of(given)
+	if given ~= nil and not handler then
+		misuse("set_receiver takes a function(message, leg, from) or something with a receive method, not a %s", type(given))
+	end
+	receiver.set(handler)
+end
+
+--- Hands a message to the receiver, as if it had just come in.
+---@param message viaduct.Message
+---@param from_leg viaduct.Leg
+---@param from viaduct.Source
+function Dispatcher:receive(message, from_leg, from) return receiver.handle(message, from_leg, from) end -- luacheck: no self
+
+-- ---- legs ----
+
+local function matches(one, given)
+	return (given.addr == nil or given.addr == one.ip or given.addr == one.host)
+		and (given.port == nil or given.port == one.port)
+		and (given.proto == nil or given.proto == one.transport)
+		and (given.sub == nil or given.sub(one))
+end
+
+--- The open legs that meet all conditions given.
+---@param given table|nil `addr` bound or shown, `port` shown, `proto` "udp" or "tcp", `sub` function(leg) with a true result
+---@return viaduct.Leg[]
+function Dispatcher:get_legs(given) -- luacheck: no self
+	given = options.check("get_legs", given, { addr = "string", port = "number", proto = "string", sub = "function" })
+	local list = {}
+	for _, one in ipairs(leg.all()) do
+		if matches(one, given) then
+			list[#list + 1] = one
+		end
+	end
+	return list
+end
+
+-- ---- timers ----
+
+--- Calls a function once, or again and again.
+---@param when number seconds from now, or the time as seconds since 1970; 0: at once, but not before this returns
+---@param callback fun(timer: viaduct.Timer)
+---@param every number|nil seconds between further calls
+---@return viaduct.Timer
+function Dispatcher:add_timer(when, callback, every) -- luacheck: no self
+	options.argument("the time of add_timer", when, "number")
+	options.argument("the callback of add_timer", callback, "function")
+	if every ~= nil then
+		options.argument("the interval of add_timer", every, "number")
+	end
+	if when >= YEAR then
+		when = math.max(0, when - C.vd_time(script))
+	end
+	return wait.timer(when, callback, every or 0)
+end
+
+-- ---- where a URI leads ----
+
+--- An address a request to a URI can be sent to.
+---@class viaduct.Target
+---@field proto string "udp" or "tcp"
+---@field addr string IP address
+---@field host string the same
+---@field port integer
+---@field family integer 4 or 6
+---@field leg viaduct.Leg|nil that reaches it
+
+local function found_targets()
+	local list = {}
+	while C.vd_resolve_target(script, #list, found) == C.VD_OK do
+		local addr = text(found.addr)
+		list[#list + 1] = {
+			proto = transports[found.transport],
+			addr = addr,
+			host = addr,
+			port = found.port,
+			family = found.family,
+			leg = leg.of(found.leg),
+		}
+	end
+	return list
+end
+
+-- On the way between naming what is wanted and the wait nothing else may run.
+local function wish(given)
+	C.vd_resolve_begin(script)
+	for _, name in ipairs(given.allowed_proto or {}) do
+		if not numbers[name] then
+			misuse("allowed_proto holds \"udp\", \"tcp\" and \"tls\", not '%s'", tostring(name))
+		end
+		C.vd_resolve_transport(script, numbers[name])
+	end
+	for _, one in ipairs(given.allowed_legs or {}) do
+		C.vd_resolve_leg(script, leg.serial_of(one))
+	end
+end
+
+local function resolve(uri, given)
+	wish(given)
+	wait.resolve(uri)
+	local list = found_targets()
+	if #list > 0 then
+		return list
+	end
+	C.vd_resolve_error(script, value)
+	return nil, ("no way leads to %s"):format(uri), text(value)
+end
+
+--- Where a request to this URI goes: by domain2proxy, outgoing_proxy, or RFC 3263. Waits; with a callback it returns at once.
+---@param uri string|viaduct.Uri
+---@param given table|nil `allowed_proto` list of "udp", "tcp" in order of preference, `allowed_legs` list of legs
+---@param callback fun(code: string|nil, targets: viaduct.Target[]|nil)|nil
+---@return viaduct.Target[]|nil targets best first
+---@return string|nil message
+---@return string|nil code an errno name: "EHOSTUNREACH", "ENOPROTOOPT", "ETIMEDOUT" ...
+function Dispatcher:resolve_uri(uri, given, callback) -- luacheck: no self
+	given = options.check("resolve_uri", given, { allowed_proto = "table", allowed_legs = "table" })
+	uri = tostring(uri)
+	if callback == nil then
+		return resolve(uri, given)
+	end
+	options.argument("the callback of resolve_uri", callback, "function")
+	wait.after(0, function()
+		local targets, _, code = resolve(uri, given)
+		callback(code, targets)
+	end)
+end
+
+-- ---- making it ----
+
+local dispatcher_mt = {
+	__name = "viaduct.Dispatcher",
+	__metatable = false,
+	__index = function(_, key) return Dispatcher[key] or misuse("a dispatcher has no method '%s'", tostring(key)) end,
+	__newindex = function() misuse "a dispatcher cannot be changed: its options are given to sip.dispatcher { ... }" end,
+}
+
+local made
+
+--- Makes the dispatcher, while the script loads and once: what it says holds for all the script forwards.
+---@param given table|nil `outgoing_proxy` "ip:port" or URI: where all goes that no domain names; `domain2proxy` domain ("example.com", "*.example.com" with the domain itself, "*") to proxy or list of proxies, tried in order
+---@return viaduct.Dispatcher
+local function dispatcher(given)
+	given = options.check("dispatcher", given, {
+		outgoing_proxy = "string", domain2proxy = "table",
+	})
+	if made then
+		misuse "a script has one dispatcher: give all options to the first sip.dispatcher { ... }"
+	end
+	proxies.set(given)
+	made = setmetatable({}, dispatcher_mt)
+	return made
+end
+
+return dispatcher

@@ -1,0 +1,71 @@
+-- domain2proxy and outgoing_proxy of the dispatcher, told to C.
+local abi = require "viaduct.abi"
+local misuse = require "viaduct.blame"
+
+local C, script, value, text = abi.C, abi.script, abi.value, abi.text
+local M = {}
+
+-- { proto =, addr = or host =, port =, prio = } as resolve_uri gives it.
+local function uri_of(record)
+	local host = record.addr or record.host
+	if type(host) ~= "string" then
+		misuse 'a proxy is a text such as "192.0.2.1:5060", or { proto = "udp", addr = "192.0.2.1", port = 5060 }'
+	end
+	if host:find(":", 1, true) and host:sub(1, 1) ~= "[" then
+		host = "[" .. host .. "]"
+	end
+	return ("sip:%s%s%s"):format(host, record.port and ":" .. record.port or "",
+		record.proto and ";transport=" .. record.proto or "")
+end
+
+local function by_prio(a, b) return (a.prio or 0) < (b.prio or 0) end
+
+-- A text, a record, or a list of either: as a list of texts.
+local function texts_of(given)
+	if type(given) == "string" then
+		return { given }
+	elseif type(given) ~= "table" then
+		misuse('a proxy is a text such as "192.0.2.1:5060", not a %s', type(given))
+	elseif given.addr or given.host then
+		return { uri_of(given) }
+	end
+	local list, sorted = {}, {}
+	for index, one in ipairs(given) do
+		sorted[index] = one
+	end
+	if type(sorted[1]) == "table" then
+		table.sort(sorted, by_prio)
+	end
+	for index, one in ipairs(sorted) do
+		list[index] = type(one) == "string" and one or uri_of(one)
+	end
+	return list
+end
+
+local function add(domain, given)
+	for _, proxy in ipairs(texts_of(given)) do
+		local code = C.vd_dispatcher_proxy(script, proxy, #proxy)
+		if code == C.VD_REFUSED then
+			misuse "sip.dispatcher is made while the script loads, not in a handler"
+		elseif code ~= C.VD_OK then
+			misuse("'%s' has more than 16 proxies", domain)
+		end
+	end
+	if C.vd_dispatcher_domain(script, domain, #domain, value) ~= C.VD_OK then
+		misuse("%s", text(value) or "sip.dispatcher is made while the script loads, not in a handler")
+	end
+end
+
+function M.set(given)
+	for domain, proxy in pairs(given.domain2proxy or {}) do
+		if type(domain) ~= "string" or domain == "" then
+			misuse 'domain2proxy is a table of domains: write { ["example.com"] = "192.0.2.1:5060" }'
+		end
+		add(domain, proxy)
+	end
+	if given.outgoing_proxy then
+		add("", given.outgoing_proxy)
+	end
+end
+
+return M
