@@ -33,7 +33,10 @@ static void tell(struct client *client, enum client_news news, struct packet *re
 static int send_bytes(struct client *client, const char *bytes, uint32_t n)
 {
 	struct iovec iov = {(void *)(uintptr_t)bytes, n};
-	return engine_send(client->engine, &client->to, &iov, 1);
+	int rc = engine_send(client->engine, &client->to, &iov, 1);
+	if (rc < 0)
+		client->error = strerrorname_np(-rc);
+	return rc;
 }
 
 /* ---- ACK and CANCEL: made of the request that was sent (RFC 3261 17.1.1.3, 9.1) ---- */
@@ -237,13 +240,13 @@ bool client_take_response(struct packet *response)
 	if (!engine->transactions.n || !txn_key_client(&response->msg, &engine->key, &key))
 		return false;
 	struct client *client = find(engine, key);
-	if (!client || (client->told && !is_for_upstream(&response->msg)))
+	if (!client || (client->told && !client->is_own && !is_for_upstream(&response->msg)))
 		return false;
 	step(client, txn_event_of(response->msg.code), response);
 	return true;
 }
 
-bool client_take_unsent(struct packet *request)
+bool client_take_unsent(struct packet *request, const char *reason)
 {
 	struct engine *engine = request->engine;
 	const struct via *via = msg_top_via(&request->msg);
@@ -251,7 +254,9 @@ bool client_take_unsent(struct packet *request)
 		return false;
 	struct txn_key key = txn_key_sent(via->branch, request->msg.method, &engine->key);
 	struct client *client = find(engine, key);
-	if (client)
-		step(client, TXN_TRANSPORT_ERROR, NULL);
-	return client != NULL;
+	if (!client)
+		return false;
+	client->error = reason;
+	step(client, TXN_TRANSPORT_ERROR, NULL);
+	return true;
 }

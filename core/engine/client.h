@@ -25,12 +25,14 @@ struct client {
 	struct engine *engine;
 	bool is_client; /* always */
 	bool is_telling, is_freed;
+	bool is_own; /* no Via stands below ours */
 	struct timer timer;
 	struct txn txn;
 	struct flow to;
 	client_fn told; /* NULL: nobody listens */
 	void *user;
-	char *bytes; /* of the request, owned; NULL once it can be needed no more */
+	const char *error; /* of CLIENT_FAILED: name of an errno, or NULL */
+	char *bytes;	   /* of the request, owned; NULL once it can be needed no more */
 	uint32_t n;
 };
 
@@ -47,5 +49,6 @@ void client_free(struct client *client);
 
 /* A response that belongs to a client transaction: true, it has been dealt with. */
 bool client_take_response(struct packet *response);
-/* A request that never left its stream: true when it belonged to a client transaction. */
-bool client_take_unsent(struct packet *request);
+/* A request that never left its stream: true when it belonged to a client transaction. `reason`:
+ * name of an errno, for good. */
+bool client_take_unsent(struct packet *request, const char *reason);

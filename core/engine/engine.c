@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "engine/delivery.h"
 #include "engine/dns_cache.h"
 #include "engine/forward.h"
 #include "engine/relay.h"
@@ -40,6 +41,7 @@ static struct packet *packet_take(struct engine *engine)
 	}
 	packet->decision = DECISION_NONE;
 	packet->reply_code = 0;
+	packet->is_own = false;
 	packet->located = false;
 	packet->path_routes = 0;
 	packet->holds = 0;
@@ -61,6 +63,18 @@ static void packet_put_back(struct packet *packet)
 	packet->next = engine->pool;
 	engine->pool = packet;
 	engine->n_live--;
+}
+
+struct packet *packet_make(struct engine *engine, struct span bytes)
+{
+	struct packet *packet = packet_take(engine);
+	struct msg_error error;
+	packet->from = (struct flow){0};
+	packet_hold(packet);
+	if (msg_parse(&packet->msg, bytes, &error) == 0)
+		return packet;
+	packet_release(packet);
+	return NULL;
 }
 
 struct packet *packet_of(struct engine *engine, double handle)
@@ -195,7 +209,7 @@ static void on_unsent(void *self, const struct flow *to, struct span message, co
 	tell_send_failed(engine, to, reason);
 	packet->from = *to;
 	if (msg_parse(&packet->msg, message, &error) == 0 && packet->msg.is_request &&
-		!client_take_unsent(packet))
+		!client_take_unsent(packet, reason))
 		forward_undelivered(packet);
 }
 
@@ -381,6 +395,7 @@ void engine_free(struct engine *engine)
 {
 	if (!engine)
 		return;
+	deliveries_free_all(engine);
 	relays_free_all(engine);
 	table_fini(&engine->transactions);
 	legs_close_all(engine);

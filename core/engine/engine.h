@@ -46,6 +46,7 @@ struct packet {
 	enum decision decision;
 	uint32_t reply_code;  /* of DECISION_REPLIED */
 	struct flow to;	      /* of DECISION_FORWARDED */
+	bool is_own;	      /* made here: it has no Via and no source */
 	bool located;	      /* its Request-URI is the contact of a binding here */
 	uint32_t path_routes; /* Route values that came from the Path of that binding */
 	struct relay *relay;  /* a request: forwarded statefully; a provisional response: on its way
@@ -71,6 +72,14 @@ typedef void (*lookup_fn)(
 struct bindings;
 struct lookup;
 
+/* The queue of engine/delivery.h. */
+struct deliveries {
+	struct table by_number, by_id, by_call;
+	struct delivery *first; /* newest first, those that have left the queue too */
+	uint32_t n;		/* in the queue */
+	uint64_t last_number;
+};
+
 struct engine {
 	struct world *world;
 	struct log *log;
@@ -90,6 +99,7 @@ struct engine {
 	struct packet *pool, *turn;
 
 	struct table transactions; /* struct client and struct relay */
+	struct deliveries deliveries;
 	struct txn_times times;
 	struct msg scratch;	 /* for reading back what we wrote */
 	struct edit_state saved; /* of the request that is being forwarded */
@@ -120,6 +130,9 @@ static inline double packet_handle(const struct packet *packet)
 }
 /* NULL when the packet is gone. */
 struct packet *packet_of(struct engine *engine, double handle);
+/* A message that did not come in: of these bytes, which last to the end of the turn. Held once;
+ * NULL when they are no message. */
+struct packet *packet_make(struct engine *engine, struct span bytes);
 void packet_hold(struct packet *packet);
 void packet_release(struct packet *packet);
 /* The policy is through with it: a request without a decision is answered 500, anything else

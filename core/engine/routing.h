@@ -1,5 +1,5 @@
-/* Where a script sends what it forwards, before DNS is asked: `domain2proxy` and `outgoing_proxy` of
- * its dispatcher (seed 002). Owned by the script; its packets borrow it. */
+/* Where a script sends what it forwards, before DNS is asked: `domain2proxy` and `outgoing_proxy`
+ * of its dispatcher (seed 002). Owned by the script; its packets borrow it. */
 #pragma once
 
 #include "engine/domain_map.h"
@@ -9,7 +9,7 @@ struct routing {
 	struct domain_map *outgoing; /* holds "*" alone: for what no domain names. NULL: none */
 };
 
-/* The proxies in charge of requests to `uri`; NULL: nobody but the URI itself. maddr says where to go
- * whatever is configured (RFC 3261 19.1.1). */
+/* The proxies in charge of requests to `uri`; NULL: nobody but the URI itself. maddr says where to
+ * go whatever is configured (RFC 3261 19.1.1). */
 const struct domain_route *routing_find(const struct routing *routing, const struct uri *uri);
 void routing_fini(struct routing *routing);

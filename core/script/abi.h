@@ -143,6 +143,20 @@ int vd_lookup_record(vd_script *script, uint32_t index, vd_record *out);
 int vd_dispatcher_proxy(vd_script *script, const char *proxy, uint32_t n);
 int vd_dispatcher_domain(vd_script *script, const char *domain, uint32_t n, vd_value *error);
 
+// A request of our own from its text without Via; held while the running task runs. Below 0: VD_BAD_VALUE, why in `error`; VD_REFUSED outside of
+// a task; VD_LIMIT.
+double vd_request_new(vd_script *script, const char *text, uint32_t n, vd_value *error);
+// Puts a request into the delivery queue: its number, or a negative code. id, callid, `to` (a URI) may be empty; `leg` a serial, 0: any. When it is known what
+// became of it a task is told, if `wants_end`.
+double vd_deliver(vd_script *script, double message, const char *id, uint32_t id_n, const char *callid, uint32_t callid_n, const char *to, uint32_t to_n,
+	uint32_t leg, int once, int wants_end);
+// How many were cancelled: of that number, that id, that Call-ID.
+uint32_t vd_delivery_cancel(vd_script *script, double number);
+uint32_t vd_delivery_cancel_id(vd_script *script, const char *id, uint32_t n);
+uint32_t vd_delivery_cancel_call(vd_script *script, const char *callid, uint32_t n);
+// Seconds since 1970 of the next thing due while anything is queued; 0: nothing is.
+double vd_delivery_next(vd_script *script);
+
 // Where a URI leads: begin, name transports (1 UDP, 2 TCP, 3 TLS) in order and legs by serial if not all are wanted, then wait and yield.
 int vd_resolve_begin(vd_script *script);
 int vd_resolve_transport(vd_script *script, int transport);

@@ -1,9 +1,12 @@
-/* The dispatcher's settings, for Lua (abi.h): which proxies are in charge of which domains. */
+/* The dispatcher, for Lua (abi.h): which proxies are in charge of which domains, and the delivery
+ * queue. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
-#include "script/script.h"
+#include "engine/delivery.h"
+#include "script/host_private.h"
+#include "script/task.h"
 
 int vd_dispatcher_proxy(struct vd_script *script, const char *proxy, uint32_t n)
 {
@@ -37,4 +40,116 @@ int vd_dispatcher_domain(struct vd_script *script, const char *domain, uint32_t 
 	error->p = script->scratch;
 	error->n = (uint32_t)strlen(script->scratch);
 	return VD_BAD_VALUE;
+}
+
+/* ---- requests of our own ---- */
+
+double vd_request_new(struct vd_script *script, const char *text, uint32_t n, vd_value *error)
+{
+	struct task *task = script->running;
+	struct engine *engine = script->engine;
+	struct msg_error why = {0, "Not A Request"};
+	if (!task)
+		return VD_REFUSED;
+	if (n > MSG_SIZE_MAX || task->n_owned >= TASK_OWNS_MAX || engine->n_live >= PACKETS_MAX)
+		return VD_LIMIT;
+	char *bytes = must_alloc(n + 1);
+	memcpy(bytes, text, n);
+	engine_free_later(engine, bytes);
+	struct packet *packet = packet_make(engine, span_of(bytes, n));
+	if (packet && packet->msg.is_request && msg_check_unsent(&packet->msg, &why) == 0) {
+		packet->is_own = true;
+		packet->decision = DECISION_FORWARDED; /* there is nobody to answer */
+		packet->routing = script->has_routing ? &script->routing : NULL;
+		task_owns(task, packet);
+		return packet_handle(packet);
+	}
+	if (packet)
+		packet_release(packet);
+	error->p = why.reason;
+	error->n = (uint32_t)strlen(why.reason);
+	return VD_BAD_VALUE;
+}
+
+/* ---- the queue ---- */
+
+/* One that nobody is told of counts too: it may need the script's routing. */
+static void ended_unheard(void *arg, uint64_t number, enum delivery_end end, const char *error)
+{
+	struct vd_script *script = arg;
+	(void)number;
+	(void)end;
+	(void)error;
+	script->n_deliveries--;
+	host_reap_soon(script->host);
+}
+
+static void ended(void *arg, uint64_t number, enum delivery_end end, const char *error)
+{
+	if (end != DELIVERY_SENT)
+		task_delivered(arg, number, error);
+	ended_unheard(arg, number, end, error);
+}
+
+static int may_deliver(struct packet *packet)
+{
+	if (!packet)
+		return VD_GONE;
+	if (!packet->msg.is_request)
+		return VD_MISUSE;
+	return packet->is_own || packet->decision == DECISION_NONE ? VD_OK : VD_REFUSED;
+}
+
+double vd_deliver(struct vd_script *script, double handle, const char *id, uint32_t id_n,
+	const char *callid, uint32_t callid_n, const char *to, uint32_t to_n, uint32_t serial,
+	int once, int wants_end)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	struct uri uri;
+	int rc = may_deliver(packet);
+	struct delivery_options options = {
+		.id = span_of(id, id_n),
+		.callid = span_of(callid, callid_n),
+		.to = to_n ? &uri : NULL,
+		.leg = serial ? legs_by_serial(script->engine, serial) : NULL,
+		.once = once,
+		.done = wants_end ? ended : ended_unheard,
+		.arg = script,
+	};
+	if (rc)
+		return rc;
+	if ((to_n && uri_parse(span_of(to, to_n), &uri)) || (serial && !options.leg))
+		return VD_BAD_VALUE;
+	int64_t number = deliver(packet, &options);
+	if (number < 0)
+		return number == DELIVER_TOO_MANY ? VD_LIMIT : VD_BAD_VALUE;
+	script->n_deliveries++;
+	packet->decision = DECISION_FORWARDED;
+	return (double)number;
+}
+
+uint32_t vd_delivery_cancel(struct vd_script *script, double number)
+{
+	return number > 0 && number < 0x1p53 ? delivery_cancel(script->engine, (uint64_t)number)
+					     : 0;
+}
+
+uint32_t vd_delivery_cancel_id(struct vd_script *script, const char *id, uint32_t n)
+{
+	return delivery_cancel_id(script->engine, span_of(id, n));
+}
+
+uint32_t vd_delivery_cancel_call(struct vd_script *script, const char *callid, uint32_t n)
+{
+	return delivery_cancel_call(script->engine, span_of(callid, n));
+}
+
+double vd_delivery_next(struct vd_script *script)
+{
+	struct engine *engine = script->engine;
+	int64_t next_ms = timers_next(&engine->timers);
+	if (!engine->deliveries.n || next_ms == INT64_MAX)
+		return 0;
+	int64_t wall_ms = engine->world->wall_ms(engine->world);
+	return (double)(wall_ms + next_ms - engine_now_ms(engine)) / 1000;
 }

@@ -208,12 +208,10 @@ static void relay_ended(void *arg, enum relay_end end, struct packet *final)
 {
 	struct task *task = arg;
 	task->relay_end = end;
-	task->has_final = final != NULL;
+	task->final = final;
 	if (final) {
 		packet_hold(final);
-		task->finals =
-			must_realloc(task->finals, (task->n_finals + 1) * sizeof *task->finals);
-		task->finals[task->n_finals++] = final;
+		task_owns(task, final);
 	}
 	task_resume(task);
 }
@@ -252,6 +250,6 @@ int vd_relay_result(struct vd_script *script, vd_value *out)
 	if (!task)
 		return VD_REFUSED;
 	out->extra = (int)task->relay_end;
-	out->number = task->has_final ? packet_handle(task->finals[task->n_finals - 1]) : -1;
+	out->number = task->final ? packet_handle(task->final) : -1;
 	return VD_NUMBER;
 }

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "script/host_private.h"
+#include "engine/delivery.h"
 #include "script/task.h"
 
 /* "file.lua:12 in ..." of a traceback: where an error came from that does not say so itself. */
@@ -80,6 +81,7 @@ void script_free(struct vd_script *script)
 	*at = script->next;
 	while (script->timers)
 		script_timer_free(script->timers);
+	deliveries_forget(script->engine, script);
 	tasks_cancel(script);
 	tasks_free_idle(script);
 	vm_close(script);
@@ -194,7 +196,7 @@ void script_deactivate(struct vd_script *script)
 
 bool script_is_idle(const struct vd_script *script)
 {
-	if (script->waiting || script->running)
+	if (script->waiting || script->running || script->n_deliveries)
 		return false;
 	for (const struct script_timer *timer = script->timers; timer; timer = timer->next)
 		if (timer_is_armed(&timer->timer))

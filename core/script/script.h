@@ -60,6 +60,7 @@ struct vd_script {
 	uint32_t n_tasks;
 	struct script_timer *timers;
 	uint32_t n_timers;
+	uint32_t n_deliveries; /* that it is to be told of, or that use its routing */
 	uint64_t last_timer;
 
 	/* Of the ABI calls that go step by step. */

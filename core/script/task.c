@@ -96,6 +96,12 @@ void tasks_free_idle(struct vd_script *script)
 		free_task(script->idle);
 }
 
+void task_owns(struct task *task, struct packet *packet)
+{
+	task->owned = must_realloc(task->owned, (task->n_owned + 1) * sizeof *task->owned);
+	task->owned[task->n_owned++] = packet;
+}
+
 /* ---- waiting ---- */
 
 void task_set_targets(struct task *task, const struct locate_target *targets, uint32_t n)
@@ -131,10 +137,10 @@ static void end(struct task *task, bool failed)
 	struct packet *packet = task->packet;
 	stop_waiting(task);
 	task->packet = NULL;
-	while (task->n_finals)
-		packet_release(task->finals[--task->n_finals]);
-	free(task->finals);
-	task->finals = NULL;
+	while (task->n_owned)
+		packet_release(task->owned[--task->n_owned]);
+	free(task->owned);
+	task->owned = NULL;
 	if (task->n_records) {
 		free(task->records);
 		task->records = NULL;
@@ -308,6 +314,19 @@ void task_provisional(struct vd_script *script, struct packet *packet, int hook)
 	lua_pushnumber(task->co, TASK_PROVISIONAL);
 	lua_pushnumber(task->co, packet_handle(packet));
 	lua_pushnumber(task->co, hook);
+	run(task, 3, NULL);
+}
+
+void task_delivered(struct vd_script *script, uint64_t number, const char *error)
+{
+	struct task *task = start(script, TASK_DELIVERED, NULL);
+	if (!task) {
+		script->engine->count[COUNT_overload]++;
+		return;
+	}
+	lua_pushnumber(task->co, TASK_DELIVERED);
+	lua_pushnumber(task->co, (double)number);
+	lua_pushstring(task->co, error); /* short, and interned the first time */
 	run(task, 3, NULL);
 }
 

@@ -6,12 +6,20 @@
 #include "engine/resolve.h"
 #include "script/script.h"
 
-enum task_event { TASK_LOAD = 1, TASK_MESSAGE = 2, TASK_TIMER = 3, TASK_PROVISIONAL = 4 };
+enum task_event {
+	TASK_LOAD = 1,
+	TASK_MESSAGE = 2,
+	TASK_TIMER = 3,
+	TASK_PROVISIONAL = 4,
+	TASK_DELIVERED = 5,
+};
 enum task_wait { WAIT_NONE, WAIT_SLEEP, WAIT_LOOKUP, WAIT_TARGET, WAIT_RESOLVE, WAIT_RELAY };
 
 enum {
-	TASK_LOAD_BUDGET_MS = 2000
-}; /* CPU time to load a script; handlers have host_options.budget_ms */
+	TASK_LOAD_BUDGET_MS =
+		2000,	     /* CPU time to load a script; handlers have host_options.budget_ms */
+	TASK_OWNS_MAX = 256, /* messages one task makes */
+};
 
 struct task {
 	struct lua_State *co;
@@ -26,9 +34,9 @@ struct task {
 	struct dns_record *records; /* owned */
 	uint32_t n_records;
 	enum relay_end relay_end;
-	struct packet **finals; /* responses forwards ended with, held; owned */
-	uint32_t n_finals;
-	bool has_final; /* the last forward gave one */
+	struct packet **owned; /* finals of forwards, messages made here; held, list owned */
+	uint32_t n_owned;
+	struct packet *final; /* of the last forward, among those; NULL: it brought none */
 	struct resolve *resolve;
 	/* What a look-up of a URI brought; of a request, the first is where it goes. */
 	struct locate_target *targets; /* owned */
@@ -43,6 +51,10 @@ struct task {
  */
 void task_message(struct vd_script *script, struct packet *packet);
 void task_timer(struct vd_script *script, uint64_t timer);
+/* What became of a delivery: `error` is the name of an errno, NULL: it arrived. */
+void task_delivered(struct vd_script *script, uint64_t number, const char *error);
+/* A packet that lives as long as the running task; takes over the hold. */
+void task_owns(struct task *task, struct packet *packet);
 /* 0, or -1 with the failure: file, line, reason. */
 int task_load(struct vd_script *script, struct script_failure *failure);
 /* A provisional response for the hook of that number; takes over the hold on `packet`. */

@@ -100,6 +100,8 @@ int msg_parse(struct msg *msg, struct span bytes, struct msg_error *error)
  * To / Call-ID / Contact / Route well-formed, numeric headers numeric, single-valued headers not
  * contradicting. 0, or -1 with `*error`. */
 int msg_check(struct msg *msg, struct msg_error *error) __attribute__((warn_unused_result));
+/* The same for a request that has yet to get its first Via. */
+int msg_check_unsent(struct msg *msg, struct msg_error *error) __attribute__((warn_unused_result));
 
 /* Makes the message independent of the receive buffer. All spans taken before are invalid. */
 void msg_keep(struct msg *msg);

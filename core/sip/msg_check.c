@@ -158,9 +158,9 @@ static const char *check_presence(uint64_t seen)
 	return seen & BIT(HDR_CALL_ID) ? "Missing CSeq" : "Missing Call-ID";
 }
 
-static const char *check_headers(struct msg *msg)
+/* `seen`: what may be missing. */
+static const char *check_headers(struct msg *msg, uint64_t seen)
 {
-	uint64_t seen = 0;
 	uint32_t vias = 0;
 	for (int i = 0, n = msg->n_headers; i < n; i++) {
 		if (!is_checked[msg->id[i]])
@@ -184,13 +184,23 @@ static const char *check_request_uri(struct msg *msg)
 	return uri && !uri->headers.n ? NULL : "Bad Request-URI";
 }
 
-int msg_check(struct msg *msg, struct msg_error *error)
+static int check(struct msg *msg, uint64_t granted, struct msg_error *error)
 {
 	const char *reason = msg->is_request ? check_request_uri(msg) : NULL;
 	if (!reason)
-		reason = check_headers(msg);
+		reason = check_headers(msg, granted);
 	if (!reason)
 		return 0;
 	*error = (struct msg_error){msg->is_request ? 400 : 0, reason};
 	return -1;
+}
+
+int msg_check(struct msg *msg, struct msg_error *error)
+{
+	return check(msg, 0, error);
+}
+
+int msg_check_unsent(struct msg *msg, struct msg_error *error)
+{
+	return check(msg, BIT(HDR_VIA), error);
 }

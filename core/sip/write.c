@@ -3,6 +3,8 @@
 #include "base/check.h"
 #include "base/put.h"
 
+enum { WRITE_PIECES_MAX = 64 };
+
 /* Piece `k` of a message: start line, headers, a Content-Length line that was missing, blank line,
  * body. */
 static struct span piece(const struct msg *msg, struct span length_line, uint32_t k)
@@ -74,6 +76,17 @@ uint32_t write_msg(struct msg *msg, struct iovec *iov, uint32_t max, bool reliab
 		iov[n - 1].iov_len = (size_t)(end - (char *)iov[n - 1].iov_base);
 	}
 	return n;
+}
+
+char *write_copy(struct msg *msg, bool reliable, uint32_t *n)
+{
+	struct iovec iov[WRITE_PIECES_MAX];
+	uint32_t pieces = write_msg(msg, iov, WRITE_PIECES_MAX, reliable);
+	*n = (uint32_t)write_length(iov, pieces);
+	char *copy = must_alloc(*n ? *n : 1), *to = copy;
+	for (uint32_t i = 0; i < pieces; i++)
+		to = put_span(to, span_of(iov[i].iov_base, iov[i].iov_len));
+	return copy;
 }
 
 size_t write_length(const struct iovec *iov, uint32_t n)

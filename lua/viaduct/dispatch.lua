@@ -1,5 +1,6 @@
 -- Where the engine comes in: each pooled coroutine runs `worker`, which handles one event after the other.
 local abi = require "viaduct.abi"
+local delivery = require "viaduct.delivery"
 local forward = require "viaduct.forward"
 local leg = require "viaduct.leg"
 local loader = require "viaduct.loader"
@@ -13,7 +14,7 @@ local yield = coroutine.yield
 local find, gmatch = string.find, string.gmatch
 local message_of, source_of, leg_of = message.of, message.source_of, leg.of
 
-local LOAD, MESSAGE, TIMER, PROVISIONAL = 1, 2, 3, 4
+local LOAD, MESSAGE, TIMER, PROVISIONAL, DELIVERED = 1, 2, 3, 4, 5
 
 -- ---- loading: what a script must return ----
 
@@ -92,6 +93,8 @@ local function worker_for(path)
 				wait.fire(a)
 			elseif event == PROVISIONAL then
 				forward.provisional(b, message_of(a))
+			elseif event == DELIVERED then
+				delivery.ended(a, b)
 			elseif event == LOAD then
 				load_script(path)
 			end

@@ -1,5 +1,6 @@
 -- The dispatcher of a script, as Net::SIP::Dispatcher has it: where messages go, timers, legs, and what is being delivered.
 local abi = require "viaduct.abi"
+local delivery = require "viaduct.delivery"
 local leg = require "viaduct.leg"
 local misuse = require "viaduct.blame"
 local options = require "viaduct.options"
@@ -148,6 +149,28 @@ function Dispatcher:resolve_uri(uri, given, callback) -- luacheck: no self
 	end)
 end
 
+-- ---- delivery ----
+
+local repeats = true
+
+--- Puts a request into the delivery queue; see delivery.lua.
+---@param request viaduct.Message
+---@param given table|nil `id`, `callid`, `callback`, `leg`, `dst_addr`, `do_retransmits`
+---@return viaduct.Delivery|nil
+---@return string|nil message
+---@return string|nil code
+function Dispatcher:deliver(request, given) return delivery.deliver(request, given, repeats) end -- luacheck: no self
+
+--- Takes deliveries out of the queue: cancel_delivery(id), or by kind: "id", "callid", "qentry".
+---@param kind string|viaduct.Delivery
+---@param what string|viaduct.Delivery|nil
+---@return boolean cancelled
+function Dispatcher:cancel_delivery(kind, what) return delivery.cancel(kind, what) end -- luacheck: no self
+
+--- When anything in the queue is due next. It repeats and expires by itself: nobody has to call this.
+---@return number|nil seconds since 1970; nil: the queue is empty
+function Dispatcher:queue_expire() return delivery.next() end -- luacheck: no self
+
 -- ---- making it ----
 
 local dispatcher_mt = {
@@ -160,16 +183,17 @@ local dispatcher_mt = {
 local made
 
 --- Makes the dispatcher, while the script loads and once: what it says holds for all the script forwards.
----@param given table|nil `outgoing_proxy` "ip:port" or URI: where all goes that no domain names; `domain2proxy` domain ("example.com", "*.example.com" with the domain itself, "*") to proxy or list of proxies, tried in order
+---@param given table|nil `outgoing_proxy` "ip:port" or URI: where all goes that no domain names; `domain2proxy` domain ("example.com", "*.example.com" with the domain itself, "*") to proxy or list of proxies, tried in order; `do_retransmits` true: what deliver does when it is not told
 ---@return viaduct.Dispatcher
 local function dispatcher(given)
 	given = options.check("dispatcher", given, {
-		outgoing_proxy = "string", domain2proxy = "table",
+		outgoing_proxy = "string", domain2proxy = "table", do_retransmits = "boolean",
 	})
 	if made then
 		misuse "a script has one dispatcher: give all options to the first sip.dispatcher { ... }"
 	end
 	proxies.set(given)
+	repeats = given.do_retransmits ~= false
 	made = setmetatable({}, dispatcher_mt)
 	return made
 end

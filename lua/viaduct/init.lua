@@ -12,6 +12,7 @@ local sip = {
 	uri = require "viaduct.uri",
 	address = require "viaduct.address",
 	dispatcher = require "viaduct.dispatcher",
+	request = require "viaduct.request",
 	registrar = require "viaduct.registrar",
 	stateless_proxy = require "viaduct.stateless_proxy",
 	receive_chain = require "viaduct.chain",

@@ -1,4 +1,4 @@
--- domain2proxy and outgoing_proxy of the dispatcher, told to C.
+-- Addresses as users write them; domain2proxy and outgoing_proxy of the dispatcher, told to C.
 local abi = require "viaduct.abi"
 local misuse = require "viaduct.blame"
 
@@ -16,6 +16,18 @@ local function uri_of(record)
 	end
 	return ("sip:%s%s%s"):format(host, record.port and ":" .. record.port or "",
 		record.proto and ";transport=" .. record.proto or "")
+end
+
+--- The URI that an address stands for: a URI, "ip:port", or { proto =, addr = or host =, port = }.
+---@param given string|table
+---@return string
+function M.uri_of(given)
+	if type(given) == "table" then
+		return uri_of(given)
+	elseif type(given) ~= "string" then
+		misuse('an address is a text such as "192.0.2.1:5060" or a table, not a %s', type(given))
+	end
+	return given:find "^[sS][iI][pP][sS]?:" and given or "sip:" .. given
 end
 
 local function by_prio(a, b) return (a.prio or 0) < (b.prio or 0) end

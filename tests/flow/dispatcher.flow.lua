@@ -23,7 +23,8 @@ end
 -- ---- who is in charge ----
 
 -- B-10: the six cases of Net::SIP's own test.
-local NET_SIP = [[domain2proxy = { com = "198.51.100.8", org = "198.51.100.9", ["*.org"] = "198.51.100.9", ["*"] = "198.51.100.10" }]]
+local NET_SIP = [[domain2proxy = {
+	com = "198.51.100.8", org = "198.51.100.9", ["*.org"] = "198.51.100.9", ["*"] = "198.51.100.10" }]]
 local cases = {
 	{ "example.com", "dave", "what no entry names goes to '*': an entry without '*.' is for that domain alone" },
 	{ "foo.com", "dave", "the same for any other" },

@@ -123,7 +123,7 @@ void net_leftovers(const struct net *net, struct net_leftovers *leftovers)
 	*leftovers = (struct net_leftovers){
 		.packets = engine->n_live,
 		.tasks = host_pending(net->host),
-		.transactions = engine->transactions.n,
+		.transactions = engine->transactions.n + engine->deliveries.n,
 		.timers = armed(&engine->timers),
 		.events = (uint32_t)sim_queued(net->sim),
 	};

@@ -59,6 +59,7 @@ static void call_with_message(struct vd_script *script, double gone)
 	CALL(vd_relay_begin, VD_GONE, script, gone);
 	CALL(vd_relay_start, VD_REFUSED, script, gone, 0, 0);
 	CALL(vd_message_in_dialog, VD_GONE, script, gone);
+	CALL(vd_deliver, VD_GONE, script, gone, "", 0, "", 0, "", 0, 0, 0, 0);
 	CALL(vd_registrar_receive, VD_GONE, script, 0, gone);
 	CALL(vd_registrar_route, VD_GONE, script, gone);
 	CALL(vd_registrar_serves, VD_GONE, script, 0, gone);
@@ -99,6 +100,11 @@ static void call_without_message(struct vd_script *script)
 	CALL(vd_lookup_record, VD_ABSENT, script, 0, &record);
 	CALL(vd_dispatcher_proxy, VD_REFUSED, script, "192.0.2.1", 9);
 	CALL(vd_dispatcher_domain, VD_REFUSED, script, "com", 3, &value);
+	CALL(vd_request_new, VD_REFUSED, script, "", 0, &value);
+	CALL(vd_delivery_cancel, 0, script, 0.0 / 0.0);
+	CALL(vd_delivery_cancel_id, 0, script, "x", 1);
+	CALL(vd_delivery_cancel_call, 0, script, "x", 1);
+	CALL(vd_delivery_next, 0, script);
 	CALL(vd_resolve_begin, VD_OK, script);
 	CALL(vd_resolve_transport, VD_BAD_VALUE, script, 4);
 	CALL(vd_resolve_leg, VD_GONE, script, 12345);
@@ -145,9 +151,9 @@ static bool next_name(const char **at, const char *before, char after, char name
 
 static size_t each_function(void (*look)(void *arg, const char *name), void *arg)
 {
-	static const char *const types[] = {"int ", "double "};
+	static const char *const types[] = {"int ", "double ", "uint32_t "};
 	size_t n = 0;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
 		const char *at = abi_text;
 		char name[64];
 		for (; next_name(&at, types[i], '(', name); n++)

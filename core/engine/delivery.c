@@ -1,0 +1,287 @@
+/* The queue: what is in it, and how it gets out. */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/put.h"
+#include "engine/delivery_parts.h"
+
+static struct span id_of(const struct delivery *delivery)
+{
+	return span_of(delivery->text, delivery->id_n);
+}
+
+static struct span callid_of(const struct delivery *delivery)
+{
+	return span_of(delivery->text + delivery->id_n, delivery->callid_n);
+}
+
+static uint64_t hash_of(const struct engine *engine, struct span text)
+{
+	return siphash(&engine->key, text.p, text.n);
+}
+
+/* ---- life ---- */
+
+static uint64_t hash_of_number(uint64_t number)
+{
+	return number * 0x9e3779b97f4a7c15; /* ours, so nobody can make them collide */
+}
+
+static void leave_queue(struct delivery *delivery)
+{
+	struct deliveries *queue = &delivery->engine->deliveries;
+	if (!delivery->is_queued)
+		return;
+	table_remove(&queue->by_number, &delivery->by_number);
+	table_remove(&queue->by_id, &delivery->by_id);
+	table_remove(&queue->by_call, &delivery->by_call);
+	delivery->is_queued = false;
+	queue->n--;
+	engine_free_later(delivery->engine, delivery->bytes);
+	delivery->bytes = NULL;
+}
+
+static void delivery_free(struct delivery *delivery)
+{
+	struct engine *engine = delivery->engine;
+	leave_queue(delivery);
+	timers_cancel(&engine->timers, &delivery->tell);
+	timers_cancel(&engine->timers, &delivery->patience);
+	if (delivery->resolve)
+		resolve_cancel(delivery->resolve);
+	if (delivery->client)
+		client_free(delivery->client);
+	*delivery->at = delivery->next;
+	if (delivery->next)
+		delivery->next->at = delivery->at;
+	free(delivery->targets);
+	free(delivery);
+}
+
+void delivery_let_go(struct delivery *delivery)
+{
+	if (!delivery->is_queued && !delivery->client && !delivery->resolve && !delivery->done)
+		delivery_free(delivery);
+}
+
+static void tell(struct timer *timer)
+{
+	struct delivery *delivery =
+		(struct delivery *)((char *)timer - offsetof(struct delivery, tell));
+	delivery_fn done = delivery->done;
+	delivery->done = NULL;
+	if (done)
+		done(delivery->arg, delivery->number, delivery->end, delivery->error);
+	delivery_let_go(delivery);
+}
+
+void delivery_finish(struct delivery *delivery, enum delivery_end end, const char *error)
+{
+	static const enum counter counters[] = {
+		[DELIVERY_ARRIVED] = COUNT_deliveries_arrived,
+		[DELIVERY_SENT] = COUNT_deliveries_sent,
+		[DELIVERY_FAILED] = COUNT_deliveries_failed,
+		[DELIVERY_CANCELLED] = COUNT_deliveries_cancelled,
+	};
+	struct engine *engine = delivery->engine;
+	if (!delivery->is_queued)
+		return;
+	leave_queue(delivery);
+	engine->count[counters[end]]++;
+	delivery->end = end;
+	delivery->error = error;
+	delivery->tell.fire = tell; /* later: here may be within a script */
+	timers_arm(&engine->timers, &delivery->tell, engine_now_ms(engine));
+}
+
+/* ---- beginning ---- */
+
+struct packet *delivery_packet(struct delivery *delivery)
+{
+	struct packet *packet =
+		packet_make(delivery->engine, span_of(delivery->bytes, delivery->n));
+	BUG(!packet); /* it was one when it was given */
+	packet->is_own = delivery->is_own;
+	packet->from = delivery->from;
+	packet->routing = delivery->routing;
+	return packet;
+}
+
+static bool is_whole(struct packet *packet)
+{
+	struct msg_error error;
+	return packet->msg.is_request && (packet->is_own ? msg_check_unsent(&packet->msg, &error)
+							 : msg_check(&packet->msg, &error)) == 0;
+}
+
+/* "Call-ID CSeq-number": the transaction as Net::SIP names it. */
+static struct span own_id(struct msg *msg)
+{
+	struct span call = msg_value(msg, HDR_CALL_ID);
+	char *text = arena_alloc(&msg->arena, call.n + 1 + 10), *out = put_span(text, call);
+	*out++ = ' ';
+	return span_between(text, put_u32(out, msg_cseq(msg)->number));
+}
+
+static void enter_queue(struct delivery *delivery)
+{
+	struct engine *engine = delivery->engine;
+	struct deliveries *queue = &engine->deliveries;
+	table_insert(&queue->by_number, &delivery->by_number, hash_of_number(delivery->number));
+	table_insert(&queue->by_id, &delivery->by_id, hash_of(engine, id_of(delivery)));
+	table_insert(&queue->by_call, &delivery->by_call, hash_of(engine, callid_of(delivery)));
+	delivery->is_queued = true;
+	delivery->next = queue->first;
+	delivery->at = &queue->first;
+	if (delivery->next)
+		delivery->next->at = &delivery->next;
+	queue->first = delivery;
+	queue->n++;
+	engine->count[COUNT_deliveries]++;
+}
+
+int64_t deliver(struct packet *request, const struct delivery_options *options)
+{
+	struct engine *engine = request->engine;
+	if (engine->deliveries.n >= DELIVERIES_MAX) {
+		engine->count[COUNT_overload]++;
+		return DELIVER_TOO_MANY;
+	}
+	if (!is_whole(request))
+		return DELIVER_BAD_MESSAGE;
+	struct span id = options->id.n ? options->id : own_id(&request->msg);
+	struct span callid =
+		options->callid.n ? options->callid : msg_value(&request->msg, HDR_CALL_ID);
+	if (id.n > DELIVERY_ID_MAX || callid.n > DELIVERY_ID_MAX)
+		return DELIVER_BAD_ID;
+	struct delivery *delivery = must_zalloc(sizeof *delivery + id.n + callid.n);
+	delivery->engine = engine;
+	delivery->bytes = write_copy(&request->msg, false, &delivery->n);
+	delivery->is_own = request->is_own;
+	delivery->from = request->from;
+	delivery->routing = request->routing;
+	delivery->number = ++engine->deliveries.last_number;
+	delivery->done = options->done;
+	delivery->arg = options->arg;
+	delivery->leg_serial = options->leg ? options->leg->serial : 0;
+	delivery->since_ms = engine_now_ms(engine);
+	delivery->once = options->once;
+	delivery->id_n = id.n;
+	delivery->callid_n = callid.n;
+	put_span(put_span(delivery->text, id), callid);
+	enter_queue(delivery);
+	int64_t number = (int64_t)delivery->number;
+	delivery_begin(delivery, options->to);
+	delivery_let_go(delivery);
+	return number;
+}
+
+/* ---- ending it from outside ---- */
+
+static void cancel(struct delivery *delivery)
+{
+	delivery_finish(delivery, DELIVERY_CANCELLED, "ECANCELED");
+	if (delivery->resolve)
+		resolve_cancel(delivery->resolve);
+	if (delivery->client)
+		client_free(delivery->client);
+	delivery->resolve = NULL;
+	delivery->client = NULL;
+}
+
+uint32_t delivery_cancel(struct engine *engine, uint64_t number)
+{
+	struct table_link *link =
+		table_first(&engine->deliveries.by_number, hash_of_number(number));
+	if (!link)
+		return 0;
+	cancel((struct delivery *)((char *)link - offsetof(struct delivery, by_number)));
+	return 1;
+}
+
+uint32_t delivery_cancel_id(struct engine *engine, struct span id)
+{
+	uint32_t n = 0;
+	struct table_link *link = table_first(&engine->deliveries.by_id, hash_of(engine, id)), *next;
+	for (; link; link = next) {
+		struct delivery *delivery =
+			(struct delivery *)((char *)link - offsetof(struct delivery, by_id));
+		next = table_next(link);
+		if (span_eq(id_of(delivery), id)) {
+			cancel(delivery);
+			n++;
+		}
+	}
+	return n;
+}
+
+uint32_t delivery_cancel_call(struct engine *engine, struct span callid)
+{
+	uint32_t n = 0;
+	struct table_link *next,
+		*link = table_first(&engine->deliveries.by_call, hash_of(engine, callid));
+	for (; link; link = next) {
+		struct delivery *delivery =
+			(struct delivery *)((char *)link - offsetof(struct delivery, by_call));
+		next = table_next(link);
+		if (span_eq(callid_of(delivery), callid)) {
+			cancel(delivery);
+			n++;
+		}
+	}
+	return n;
+}
+
+void deliveries_forget(struct engine *engine, const void *arg)
+{
+	struct delivery *delivery = engine->deliveries.first, *next;
+	for (; delivery; delivery = next) {
+		next = delivery->next;
+		if (delivery->arg != arg)
+			continue;
+		delivery->done = NULL;
+		delivery->routing = NULL;
+		if (delivery->resolve)
+			delivery_free(delivery);
+		else
+			delivery_let_go(delivery);
+	}
+}
+
+void deliveries_free_all(struct engine *engine)
+{
+	while (engine->deliveries.first)
+		delivery_free(engine->deliveries.first);
+	table_fini(&engine->deliveries.by_number);
+	table_fini(&engine->deliveries.by_id);
+	table_fini(&engine->deliveries.by_call);
+}
+
+static struct span method_of(const struct delivery *delivery)
+{
+	struct span bytes = span_of(delivery->bytes, delivery->n);
+	const char *space = span_find(bytes, ' ');
+	return space ? span_between(bytes.p, space) : bytes;
+}
+
+bool delivery_walk(
+	struct engine *engine, const struct delivery **position, struct delivery_facts *facts)
+{
+	const struct delivery *delivery =
+		*position ? (*position)->next : engine->deliveries.first;
+	while (delivery && !delivery->is_queued)
+		delivery = delivery->next;
+	if (!delivery)
+		return false;
+	*position = delivery;
+	*facts = (struct delivery_facts){
+		.number = delivery->number,
+		.method = method_of(delivery),
+		.id = id_of(delivery),
+		.callid = callid_of(delivery),
+		.to = delivery->next_target ? &delivery->sent_to : NULL,
+		.tries = delivery->next_target,
+		.since_ms = delivery->since_ms,
+	};
+	return true;
+}

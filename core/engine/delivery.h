@@ -1,0 +1,67 @@
+/* The delivery queue (seed 002): requests that a script hands over to be delivered, each until it is
+ * known what became of it. Found by number, id or Call-ID.
+ *
+ * A delivery sends a copy of the message, from one address to the next (RFC 3263 4.3), each try a
+ * client transaction that repeats it on UDP (RFC 3261 17.1); sent once, or an ACK, it is gone as soon
+ * as it has left. The first response says that it arrived and ends it; responses go on to the policy.
+ * A message that came in is sent as a proxy would (RFC 3261 16.6), one made here as its user agent
+ * would (8.1.1.7). */
+#pragma once
+
+#include "engine/resolve.h"
+
+enum {
+	DELIVERIES_MAX = 1000000,
+	DELIVERY_ID_MAX = 4096,	      /* bytes of an id or Call-ID */
+	DELIVERY_PATIENCE_MS = 181000, /* for the final response to an INVITE (RFC 3261 16.6 (11)) */
+};
+
+struct delivery;
+
+enum delivery_end {
+	DELIVERY_ARRIVED, /* a response came */
+	DELIVERY_SENT,	  /* it has left, and that is all that will ever be known */
+	DELIVERY_FAILED,  /* `error` is the name of an errno */
+	DELIVERY_CANCELLED, /* "ECANCELED" */
+};
+/* Called once, in a later run of the timers. */
+typedef void (*delivery_fn)(
+	void *arg, uint64_t number, enum delivery_end end, const char *error);
+
+struct delivery_options {
+	struct span id, callid; /* empty: "Call-ID CSeq-number", and the Call-ID */
+	const struct uri *to;	/* NULL: by Route and Request-URI */
+	const struct leg *leg;	/* NULL: one that reaches the address */
+	bool once;		/* not repeated */
+	delivery_fn done;
+	void *arg;
+};
+
+enum deliver_error {
+	DELIVER_BAD_MESSAGE = -1, /* a header that it needs is missing or malformed */
+	DELIVER_TOO_MANY = -2,
+	DELIVER_BAD_ID = -3, /* too long */
+};
+
+/* The number of the delivery, or a negative enum deliver_error: nothing was done then. `request` is
+ * copied. */
+int64_t deliver(struct packet *request, const struct delivery_options *options);
+/* What is repeated is repeated no more; answers that still come are those of nobody. How many there
+ * were. */
+uint32_t delivery_cancel(struct engine *engine, uint64_t number);
+uint32_t delivery_cancel_id(struct engine *engine, struct span id);
+uint32_t delivery_cancel_call(struct engine *engine, struct span callid);
+/* Whoever `arg` stands for is told no more, and its routing is not used any more. */
+void deliveries_forget(struct engine *engine, const void *arg);
+void deliveries_free_all(struct engine *engine);
+
+struct delivery_facts {
+	uint64_t number;
+	struct span method, id, callid;
+	const struct flow *to; /* NULL: not known yet */
+	uint32_t tries;	       /* addresses */
+	int64_t since_ms;
+};
+/* The queue, newest first: `*position` is NULL first. False: no more. */
+bool delivery_walk(
+	struct engine *engine, const struct delivery **position, struct delivery_facts *facts);

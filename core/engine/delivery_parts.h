@@ -1,0 +1,46 @@
+/* What the files of the delivery queue share. */
+#pragma once
+
+#include "engine/client.h"
+#include "engine/delivery.h"
+
+struct delivery {
+	struct table_link by_number, by_id, by_call;
+	struct delivery *next, **at; /* in deliveries.first */
+	struct engine *engine;
+	char *bytes;   /* of the request, owned; NULL once it has left the queue */
+	uint32_t n;
+	bool is_own;	  /* as struct packet has it, and the following */
+	struct flow from;
+	const struct routing *routing;
+	uint64_t number;
+	delivery_fn done; /* NULL: called */
+	void *arg;
+	enum delivery_end end;
+	const char *error;
+	struct timer tell; /* when `done` is called */
+	struct timer patience;
+	struct resolve *resolve;
+	struct client *client;
+	struct flow sent_to;
+	struct locate_target *targets; /* owned */
+	uint32_t n_targets, next_target;
+	uint32_t leg_serial; /* 0: any */
+	int64_t since_ms;
+	bool once, is_queued;
+	uint32_t id_n, callid_n;
+	char text[]; /* id, Call-ID */
+};
+
+/* delivery.c */
+/* It is known what became of it; `error` of DELIVERY_FAILED. */
+void delivery_finish(struct delivery *delivery, enum delivery_end end, const char *error);
+/* Frees it when nobody is to be told, and no response can come any more. */
+void delivery_let_go(struct delivery *delivery);
+
+/* The request as a message again, for this turn, held once. */
+struct packet *delivery_packet(struct delivery *delivery);
+
+/* delivery_send.c */
+/* `to` as in struct delivery_options. */
+void delivery_begin(struct delivery *delivery, const struct uri *to);

@@ -1,0 +1,254 @@
+/* One delivery: where it goes, and what comes back. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/put.h"
+#include "engine/delivery_parts.h"
+#include "engine/outgoing.h"
+#include "engine/targets.h"
+#include "sip/edit.h"
+
+/* ---- sending ---- */
+
+static void told(void *user, struct client *client, enum client_news news, struct packet *response);
+
+/* A request of our own gets the Via of a user agent: with a branch nobody can guess. */
+static int add_own_via(struct packet *packet, const struct leg *leg, struct span *branch)
+{
+	struct msg *msg = &packet->msg;
+	struct engine *engine = packet->engine;
+	uint64_t random;
+	engine->world->random(engine->world, &random, sizeof random);
+	if (msg_find(msg, HDR_MAX_FORWARDS, 0) < 0 &&
+		edit_add(msg, hdr_name(HDR_MAX_FORWARDS), SPAN("70")))
+		return EDIT_TOO_MANY;
+	char *line = edit_line_room(msg, leg->via_n + BRANCH_TEXT_MAX + 16), *out = line;
+	if (!line)
+		return EDIT_TOO_MANY;
+	out = put_text(put_span(out, span_of(leg->via, leg->via_n)), ";branch=");
+	char *begin = out;
+	out = put_hex64(put_text(out, "z9hG4bK"), random);
+	*branch = span_between(begin, out);
+	return edit_insert_line(msg, 0, HDR_VIA, span_between(line, out));
+}
+
+/* As a proxy sends it on. The number in the branch makes it a transaction of its own. */
+static int edit_as_proxy(struct delivery *delivery, struct packet *packet, struct leg *leg,
+	struct span *branch)
+{
+	struct route route;
+	struct outgoing made;
+	route_request(packet, &route);
+	if (route.code)
+		return EDIT_REFUSED;
+	uint32_t number = (uint32_t)delivery->number * RESOLVE_TARGETS_MAX + delivery->next_target;
+	int rc = outgoing_edit(packet, &route, leg, number, &made);
+	*branch = made.branch;
+	return rc;
+}
+
+/* The request as it leaves by that leg, put into the client transaction that sends it or sent here. 0
+ * or an errno. */
+static int send_by(struct delivery *delivery, struct packet *packet, struct leg *leg,
+	const struct flow *to)
+{
+	struct engine *engine = delivery->engine;
+	struct msg *msg = &packet->msg;
+	struct span branch;
+	uint32_t n;
+	int rc = packet->is_own ? add_own_via(packet, leg, &branch)
+				: edit_as_proxy(delivery, packet, leg, &branch);
+	if (rc < 0)
+		return EMSGSIZE;
+	char *bytes = write_copy(msg, transport_is_reliable(leg->address.transport), &n);
+	if (delivery->once || msg->method_id == METHOD_ACK) {
+		rc = engine_send(engine, to, &(struct iovec){bytes, n}, 1);
+		engine_free_later(engine, bytes);
+		return rc < 0 ? -rc : 0;
+	}
+	delivery->client = client_new(engine, bytes, n, branch, msg->method, to, told, delivery);
+	if (!delivery->client)
+		return ENOBUFS;
+	delivery->client->is_own = packet->is_own;
+	client_go(delivery->client);
+	return 0;
+}
+
+static struct leg *leg_towards(struct delivery *delivery, const struct locate_target *target)
+{
+	struct engine *engine = delivery->engine;
+	if (addr_is_unroutable(&target->addr))
+		return NULL;
+	struct leg *preferred =
+		delivery->is_own ? NULL : &engine->legs.leg[delivery->from.leg];
+	if (!delivery->leg_serial)
+		return legs_towards(engine, target->transport, &target->addr, preferred);
+	struct leg *leg = legs_by_serial(engine, delivery->leg_serial);
+	return leg ? legs_towards_among(engine, target->transport, &target->addr,
+			     (uint64_t)1 << leg->index)
+		   : NULL;
+}
+
+/* 0, or the errno that says why this address can not be tried. */
+static int send_to(struct delivery *delivery, const struct locate_target *target)
+{
+	struct leg *leg = leg_towards(delivery, target);
+	if (!leg)
+		return EHOSTUNREACH;
+	delivery->sent_to = (struct flow){.leg = leg->index, .peer = target->addr};
+	leg->used_ms = engine_now_ms(delivery->engine);
+	struct packet *packet = delivery_packet(delivery);
+	int rc = send_by(delivery, packet, leg, &delivery->sent_to);
+	packet_release(packet);
+	return rc;
+}
+
+/* From one address to the next until one can be tried. */
+static void try_next(struct delivery *delivery, const char *error)
+{
+	while (delivery->next_target < delivery->n_targets) {
+		struct locate_target *target = &delivery->targets[delivery->next_target++];
+		int rc = send_to(delivery, target);
+		if (rc) {
+			error = strerrorname_np(rc);
+			continue;
+		}
+		if (!delivery->client) /* sent once: that was it */
+			delivery_finish(delivery, DELIVERY_SENT, NULL);
+		return;
+	}
+	delivery_finish(delivery, DELIVERY_FAILED, error);
+}
+
+/* ---- what comes of it ---- */
+
+static void fail_over(struct delivery *delivery, const char *reason)
+{
+	struct engine *engine = delivery->engine;
+	const struct locate_target *target = &delivery->targets[delivery->next_target - 1];
+	targets_mark_dead(engine->targets, target->transport, &target->addr, reason, 0,
+		engine_now_ms(engine));
+	if (!delivery->is_queued)
+		return;
+	if (delivery->next_target < delivery->n_targets)
+		engine->count[COUNT_failovers]++;
+	delivery->client->told = NULL; /* it ends by itself */
+	delivery->client = NULL;
+	try_next(delivery, reason);
+	delivery_let_go(delivery);
+}
+
+static void impatient(struct timer *timer)
+{
+	struct delivery *delivery =
+		(struct delivery *)((char *)timer - offsetof(struct delivery, patience));
+	if (delivery->client)
+		client_cancel(delivery->client);
+}
+
+static void answered(struct delivery *delivery, struct packet *response)
+{
+	struct engine *engine = delivery->engine;
+	uint32_t code = response->msg.code;
+	const struct locate_target *target = &delivery->targets[delivery->next_target - 1];
+	if (code == 503 && delivery->is_queued && delivery->next_target < delivery->n_targets) {
+		fail_over(delivery, "503");
+		return;
+	}
+	targets_mark_alive(engine->targets, target->transport, &target->addr);
+	delivery_finish(delivery, DELIVERY_ARRIVED, NULL);
+	delivery->patience.fire = impatient;
+	if (code >= 200)
+		timers_cancel(&engine->timers, &delivery->patience);
+	else
+		timers_arm(&engine->timers, &delivery->patience,
+			engine_now_ms(engine) + DELIVERY_PATIENCE_MS);
+	packet_hold(response);
+	engine->policy.receive(engine->policy.self, response);
+}
+
+static void told(void *user, struct client *client, enum client_news news, struct packet *response)
+{
+	struct delivery *delivery = user;
+	switch (news) {
+	case CLIENT_RESPONSE:
+		answered(delivery, response);
+		return;
+	case CLIENT_TIMED_OUT:
+		fail_over(delivery, "ETIMEDOUT");
+		return;
+	case CLIENT_FAILED:
+		fail_over(delivery, client->error ? client->error : "ECONNREFUSED");
+		return;
+	case CLIENT_ENDED:
+		delivery->client = NULL;
+		delivery_let_go(delivery);
+		return;
+	}
+}
+
+/* ---- beginning ---- */
+
+static void take_targets(struct delivery *delivery, enum locate_result result,
+	const struct locate_target *targets, uint32_t n)
+{
+	if (n) {
+		delivery->targets = must_alloc(n * sizeof *targets);
+		memcpy(delivery->targets, targets, n * sizeof *targets);
+	}
+	delivery->n_targets = n;
+	try_next(delivery, locate_errno_name(result));
+}
+
+static void located(
+	void *arg, enum locate_result result, const struct locate_target *targets, uint32_t n)
+{
+	struct delivery *delivery = arg;
+	delivery->resolve = NULL;
+	take_targets(delivery, result, targets, n);
+	delivery_let_go(delivery);
+}
+
+/* Where it goes: as asked, or by the first Route, or by the Request-URI. */
+static bool next_hop_of(struct packet *packet, const struct uri *to, struct uri *next)
+{
+	struct route route;
+	if (to) {
+		*next = *to;
+		return true;
+	}
+	route_request(packet, &route);
+	*next = route.next_hop;
+	return route.code == 0;
+}
+
+static void find_targets(struct delivery *delivery, struct packet *packet, const struct uri *to)
+{
+	struct engine *engine = delivery->engine;
+	struct locate_target target;
+	struct uri next;
+	if (!next_hop_of(packet, to, &next)) {
+		delivery_finish(delivery, DELIVERY_FAILED, "EHOSTUNREACH");
+		return;
+	}
+	struct leg *leg = legs_by_serial(engine, delivery->leg_serial);
+	struct resolve_query query = {
+		.uri = &next,
+		.routing = to ? NULL : packet->routing,
+		.too_big_for_udp = delivery->n > RESOLVE_UDP_MAX,
+		.legs = leg ? (uint64_t)1 << leg->index : 0,
+	};
+	engine->world->random(engine->world, &query.seed, sizeof query.seed);
+	if (resolve_now(engine, &query, &target))
+		take_targets(delivery, LOCATE_FOUND, &target, 1);
+	else
+		delivery->resolve = resolve_start(engine, &query, located, delivery);
+}
+
+void delivery_begin(struct delivery *delivery, const struct uri *to)
+{
+	struct packet *packet = delivery_packet(delivery);
+	find_targets(delivery, packet, to);
+	packet_release(packet);
+}

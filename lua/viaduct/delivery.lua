@@ -1,0 +1,120 @@
+-- The delivery queue: what is on its way, and what became of it.
+local abi = require "viaduct.abi"
+local leg = require "viaduct.leg"
+local message = require "viaduct.message"
+local misuse = require "viaduct.blame"
+local options = require "viaduct.options"
+local proxies = require "viaduct.proxies"
+
+local C, script = abi.C, abi.script
+local M = {}
+
+--- A request in the delivery queue.
+---@class viaduct.Delivery
+---@field id string
+---@field callid string
+local Delivery = {}
+local delivery_mt = {
+	__name = "viaduct.Delivery",
+	__metatable = false,
+	__index = Delivery,
+	__newindex = function() misuse "a delivery cannot be changed" end,
+}
+
+local waiting = {} -- by number: { callback, delivery }
+
+--- Takes it out of the queue: it is not sent again, and its callback is not called.
+---@return boolean cancelled false: it was delivered, had failed, or was cancelled before
+function Delivery:cancel() return C.vd_delivery_cancel(script, rawget(self, 1)) > 0 end
+
+-- What became of it, told by the engine.
+function M.ended(number, err)
+	local entry = waiting[number]
+	waiting[number] = nil
+	if entry and err ~= "ECANCELED" then
+		entry.callback(err, entry.delivery)
+	end
+end
+
+local refusals = {
+	[C.VD_GONE] = "message is no longer available: its handler has ended",
+	[C.VD_MISUSE] = "deliver takes requests: answer with req:reply, hand responses to a stateless proxy",
+	[C.VD_REFUSED] = "this request was answered or forwarded already",
+	[C.VD_BAD_VALUE] = "this request cannot be delivered: a header it needs is missing, its id is too long, or '%s' is no address",
+}
+
+local known = {
+	id = "string", callid = "string", callback = "function", leg = "table", dst_addr = "string or table",
+	do_retransmits = "boolean",
+}
+
+--- Puts a request into the queue and sends it: repeated until a response comes (RFC 3261 17.1), at the next address when one is
+--- dead. Responses go to the receiver.
+---@param request viaduct.Message one that came in, or of sip.request
+---@param given table|nil `id` ("Call-ID CSeq-number"), `callid` (Call-ID), `callback` function(error, delivery): error nil when it arrived, else an errno name ("ETIMEDOUT", "EHOSTUNREACH", "ENOPROTOOPT", "ECONNREFUSED" ...), `leg` to leave by, `dst_addr` "ip:port", URI or { proto, addr, port }, `do_retransmits`
+---@param by_default boolean
+---@return viaduct.Delivery|nil
+---@return string|nil message
+---@return string|nil code "limit"
+function M.deliver(request, given, by_default)
+	given = options.check("deliver", given, known)
+	local handle = message.handle(request, "deliver")
+	local id, callid = given.id or "", given.callid or ""
+	local to = given.dst_addr and proxies.uri_of(given.dst_addr) or ""
+	local repeats = given.do_retransmits
+	if repeats == nil then
+		repeats = by_default
+	end
+	local number = C.vd_deliver(script, handle, id, #id, callid, #callid, to, #to, given.leg and leg.serial_of(given.leg) or 0,
+		repeats and 0 or 1, given.callback and 1 or 0)
+	if number == C.VD_LIMIT then
+		return nil, "too many requests are being delivered", "limit"
+	elseif number < 0 then
+		misuse(refusals[number] or "deliver failed", to)
+	end
+	local call_id = callid ~= "" and callid or request.call_id
+	local delivery = setmetatable({
+		number, id = id ~= "" and id or ("%s %d"):format(request.call_id, request.cseq), callid = call_id,
+	}, delivery_mt)
+	if given.callback then
+		waiting[number] = { callback = given.callback, delivery = delivery }
+	end
+	return delivery
+end
+
+local function cancel_entry(delivery)
+	if type(delivery) ~= "table" or type(rawget(delivery, 1)) ~= "number" then
+		misuse 'cancel_delivery("qentry", delivery) takes what deliver returned'
+	end
+	return Delivery.cancel(delivery)
+end
+
+local kinds = {
+	id = function(id) return C.vd_delivery_cancel_id(script, id, #id) > 0 end,
+	callid = function(callid) return C.vd_delivery_cancel_call(script, callid, #callid) > 0 end,
+}
+
+--- Cancels deliveries by what they are known by.
+---@param kind string "id", "callid", "qentry"; left out: an id
+---@param what string|viaduct.Delivery|nil
+---@return boolean cancelled
+function M.cancel(kind, what)
+	if what == nil then
+		kind, what = "id", kind
+	end
+	if kind == "qentry" then
+		return cancel_entry(what)
+	elseif not kinds[kind] then
+		misuse("cancel_delivery knows \"id\", \"callid\" and \"qentry\", not '%s'", tostring(kind))
+	end
+	return kinds[kind](options.argument("what cancel_delivery cancels", what, "string"))
+end
+
+--- When anything queued is due next; the engine itself repeats and expires.
+---@return number|nil seconds since 1970; nil: nothing is queued
+function M.next()
+	local next = C.vd_delivery_next(script)
+	return next > 0 and next or nil
+end
+
+return M

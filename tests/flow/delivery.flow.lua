@@ -1,0 +1,304 @@
+-- dispatcher:deliver and the queue: repeated until answered, from address to address, until it is known what became of it (seed 002).
+local relayed = require "lib.relayed"
+local parties, rest, exact, times = relayed.parties, relayed.rest, relayed.exact, relayed.times
+
+-- A script whose handler of MESSAGE does this, and which says what comes back. `told` is a callback that logs.
+local function acting(text, options)
+	return ([[
+local sip = require "viaduct"
+local dispatcher = sip.dispatcher { %s }
+local proxy = sip.stateless_proxy {}
+local function told(err, delivery) sip.log(("told %%s of %%s"):format(tostring(err), delivery.id)) end
+local function probe(uri, given)
+	return dispatcher:deliver(sip.request { method = "OPTIONS", uri = uri, call_id = "probe", cseq = 7 }, given or { callback = told })
+end
+return { receive = function(msg, leg, from)
+	if msg:is_response() then
+		sip.log(("response %%d %%s"):format(msg.code, msg.call_id))
+		return msg.call_id == "probe" and msg:drop() or proxy:receive(msg)
+	elseif msg.method == "MESSAGE" then
+		%s
+		return msg:reply(200)
+	elseif msg.method == "ACK" then
+		return proxy:receive(msg)
+	end
+	return dispatcher:deliver(msg, { callback = told })
+end }]]):format(options or "", text or "")
+end
+
+local function poke(net, alice)
+	alice:request("MESSAGE", "sip:x@192.0.2.99")
+	alice:expect(200)
+	net:settle()
+end
+
+flow "a request of the script's own has all a request needs, and the first response says that it arrived" {
+	script_text = acting [[probe "sip:bob@198.51.100.8"]],
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		poke(net, alice)
+		bob:expect "OPTIONS" {
+			uri = "sip:bob@198.51.100.8", Via = { "~^SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK%x+$" }, ["Max-Forwards"] = 70,
+			From = "~^<sip:anonymous@anonymous.invalid>;tag=%x+$", To = "<sip:bob@198.51.100.8>", CSeq = "7 OPTIONS",
+			["Call-ID"] = "probe", ["Record-Route"] = {},
+		}
+		bob:reply(200)
+		net:expect_log "response 200 probe"
+		net:expect_log "told nil of probe 7"
+		net:counts { deliveries = 1, deliveries_arrived = 1 }
+		rest(net)
+	end,
+}
+
+flow "over UDP it is sent at the times of RFC 3261 17.1.2 until Timer F, and the callback hears ETIMEDOUT" {
+	script_text = acting [[probe "sip:bob@198.51.100.8"]],
+	run = function(net)
+		exact(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("MESSAGE", "sip:x@192.0.2.99")
+		net:advance(33)
+		alice:expect(200)
+		local came = bob:take_all()
+		net:equal(times(came, came[1].at), "0 0.5 1.5 3.5 7.5 11.5 15.5 19.5 23.5 27.5 31.5", "send times")
+		net:expect_log "told ETIMEDOUT of probe 7"
+		net:counts { deliveries_failed = 1 }
+		rest(net)
+	end,
+}
+
+flow "an INVITE is sent at the times of RFC 3261 17.1.1 until Timer B" {
+	script_text = acting [[dispatcher:deliver(sip.request { method = "INVITE", uri = "sip:bob@198.51.100.8" }, { id = "mine", callback = told })]],
+	run = function(net)
+		exact(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("MESSAGE", "sip:x@192.0.2.99")
+		net:advance(33)
+		alice:expect(200)
+		local came = bob:take_all()
+		net:equal(times(came, came[1].at), "0 0.5 1.5 3.5 7.5 15.5 31.5", "send times")
+		net:expect_log "told ETIMEDOUT of mine"
+		rest(net)
+	end,
+}
+
+flow "with do_retransmits false it is sent once, and nothing is told of what is not known" {
+	script_text = acting [[probe("sip:bob@198.51.100.8", { do_retransmits = false, callback = told })
+		sip.log(tostring(dispatcher:cancel_delivery "probe 7"))]],
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		poke(net, alice)
+		net:advance(40)
+		net:equal(#bob:take_all(), 1, "requests")
+		net:expect_log "false"
+		net:counts { deliveries_sent = 1, client_transactions = 0 }
+	end,
+}
+
+flow "the dispatcher's do_retransmits is what a delivery does that says nothing of its own" {
+	script_text = acting([[probe("sip:bob@198.51.100.8", {}) probe("sip:carol@198.51.100.9", { do_retransmits = true })]], "do_retransmits = false"),
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		poke(net, alice)
+		net:advance(1)
+		net:equal(#bob:take_all(), 1, "requests to bob")
+		net:equal(#carol:take_all(), 2, "requests to carol")
+		rest(net)
+		carol:take_all()
+	end,
+}
+
+flow "where no leg leads, and what has no address, is told by an errno name" {
+	script_text = acting [[probe "sip:bob@nowhere.example" probe "sip:bob@[2001:db8::5]" probe "sips:bob@198.51.100.8" probe "sip:bob@255.255.255.255" ]],
+	run = function(net)
+		local alice = parties(net, "alice")
+		poke(net, alice)
+		net:expect_log "told EHOSTUNREACH of probe 7"
+		net:expect_log "told ENOPROTOOPT of probe 7"
+		net:counts { deliveries_failed = 4 }
+	end,
+}
+
+flow "over a stream, a peer that refuses the connection is told as ECONNREFUSED" {
+	legs = { "udp:192.0.2.1:5060", "tcp:192.0.2.1:5060" },
+	script_text = acting [[probe "sip:bob@198.51.100.8;transport=tcp"]],
+	run = function(net)
+		local alice = parties(net, "alice")
+		poke(net, alice)
+		net:advance(1)
+		net:expect_log "told ECONNREFUSED of probe 7"
+		net:expect_log "send.failed"
+		rest(net)
+	end,
+}
+
+flow "the next address is tried when one is dead, each with its own branch" {
+	script_text = acting [[probe "sip:bob@example.net"]],
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		net:dns("_sip._udp.example.net", "SRV", 1, 1, 5060, "one.example.net")
+		net:dns("_sip._udp.example.net", "SRV", 2, 1, 5060, "two.example.net")
+		net:dns("one.example.net", "A", "198.51.100.8")
+		net:dns("two.example.net", "A", "198.51.100.9")
+		poke(net, alice)
+		net:advance(32.2)
+		local first = bob:take_all()
+		local second = carol:expect "OPTIONS"
+		net:is_true(first[1]:branch() ~= second:branch(), "another transaction")
+		carol:reply(404)
+		net:expect_log "response 404 probe"
+		net:expect_log "told nil of probe 7"
+		net:counts { failovers = 1 }
+		rest(net)
+	end,
+}
+
+flow "dst_addr says where to, whatever the Request-URI and the proxies are" {
+	script_text = acting([[probe("sip:you@example.com", { dst_addr = "198.51.100.9:5060" })
+		probe("sip:you@example.com", { dst_addr = { proto = "udp", addr = "198.51.100.8", port = 5060 } })]],
+		'outgoing_proxy = "198.51.100.10"'),
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		poke(net, alice)
+		carol:expect "OPTIONS" { uri = "sip:you@example.com" }
+		carol:reply(200)
+		bob:expect "OPTIONS" { uri = "sip:you@example.com" }
+		bob:reply(200)
+		net:expect_log "response 200"
+		rest(net)
+	end,
+}
+
+flow "leg says by which socket it leaves" {
+	legs = { "udp:192.0.2.1:5060", "udp:192.0.2.2:5070" },
+	script_text = acting [[probe("sip:bob@198.51.100.8", { leg = dispatcher:get_legs { port = 5070 }[1] })]],
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		poke(net, alice)
+		bob:expect "OPTIONS" { Via = { "~^SIP/2.0/UDP 192.0.2.2:5070;" } }
+		bob:reply(200)
+		net:expect_log "response 200"
+		rest(net)
+	end,
+}
+
+flow "cancel_delivery ends the repeating, by id, Call-ID or delivery, and nobody is called" {
+	script_text = acting [[
+		local function tell(what) sip.log(("cancelled %s %s"):format(what, tostring(dispatcher:queue_expire() ~= nil))) end
+		probe "sip:bob@198.51.100.8" tell(tostring(dispatcher:cancel_delivery "probe 7"))
+		probe "sip:bob@198.51.100.8" tell(tostring(dispatcher:cancel_delivery("callid", "probe")))
+		local delivery = probe "sip:bob@198.51.100.8" tell(tostring(dispatcher:cancel_delivery("qentry", delivery)))
+		probe "sip:bob@198.51.100.8" probe "sip:bob@198.51.100.8" tell(tostring(dispatcher:cancel_delivery("id", "probe 7")))
+		tell(tostring(dispatcher:cancel_delivery("id", "probe 7"))) tell(tostring(delivery:cancel()))
+		tell(tostring(dispatcher:cancel_delivery("callid", "other")))]],
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		poke(net, alice)
+		net:advance(40)
+		net:equal(#bob:take_all(), 5, "requests, each once")
+		net:equal(net:count_log "cancelled true false", 4, "that were there")
+		net:equal(net:count_log "cancelled false false", 3, "that were not")
+		net:counts { deliveries_cancelled = 5, deliveries_failed = 0 }
+	end,
+}
+
+flow "queue_expire tells when something is due while the queue holds anything" {
+	script_text = acting [[probe "sip:bob@198.51.100.8" sip.sleep(0.001)
+		sip.log(("due in %.1f"):format(dispatcher:queue_expire() - sip.time()))]],
+	run = function(net)
+		exact(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("MESSAGE", "sip:x@192.0.2.99")
+		net:advance(0.1)
+		alice:expect(200)
+		net:expect_log "due in 0.5"
+		bob:take_all()
+		rest(net)
+		bob:take_all()
+	end,
+}
+
+flow "a request that came in is sent on as a proxy would, and its response goes back through the script" {
+	script_text = acting "",
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		local invite = alice:request("INVITE", "sip:bob@198.51.100.8")
+		local came = bob:expect "INVITE" { ["Max-Forwards"] = 69, ["Record-Route"] = { "~192.0.2.1" } }
+		net:advance(0.6)
+		net:equal(bob:expect("INVITE"):branch(), came:branch(), "the branch of the repeated one")
+		bob:reply(180)
+		alice:expect(180)
+		net:expect_log "response 180"
+		net:expect_log(("told nil of %s 1"):format(invite:header "Call-ID"))
+		bob:reply(486, { request = came })
+		relayed.expect_ack(bob, came)
+		alice:expect(486)
+		net:expect_log "response 486"
+		rest(net)
+	end,
+}
+
+flow "a delivered INVITE that rings for three minutes is cancelled" {
+	script_text = acting "",
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("INVITE", "sip:bob@198.51.100.8")
+		local came = bob:expect "INVITE"
+		bob:reply(180)
+		alice:expect(180)
+		net:advance(180.8)
+		bob:expect_nothing()
+		net:advance(0.4)
+		relayed.expect_cancelled(bob, came)
+		alice:expect(487)
+		net:expect_log "response 487"
+		net:expect_log "told nil"
+		net:expect_log "response 180"
+		rest(net)
+	end,
+}
+
+flow "a delivery whose script was replaced is repeated on, and its callback runs in the script that asked" {
+	script_text = acting [[probe "sip:bob@198.51.100.8"]],
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		poke(net, alice)
+		bob:expect "OPTIONS"
+		net:reload [[return { receive = function(msg) if msg:is_request() then return msg:reply(202) end return msg:drop() end }]]
+		net:advance(0.6)
+		bob:expect "OPTIONS"
+		bob:reply(200)
+		net:expect_log "told nil of probe 7"
+		rest(net)
+	end,
+}
+
+flow "what is wrong with a request or a delivery is said with line and what to write" {
+	script_text = [[
+local sip = require "viaduct"
+local dispatcher = sip.dispatcher {}
+local function try(f, ...) local ok, why = pcall(f, ...) sip.log(tostring(why)) end
+return { receive = function(msg)
+	try(sip.request, { uri = "sip:a@b" })
+	try(sip.request, { method = "OPTIONS" })
+	try(sip.request, { method = "OPTIONS", uri = "sip:" })
+	try(sip.request, { method = "OPTIONS", uri = "sip:a@b", headers = { ["X-A"] = "1\r\nX-B: 2" } })
+	try(sip.request, { method = "OPTIONS", uri = "sip:a@b", body = "x" })
+	try(dispatcher.deliver, dispatcher, msg, { callbak = print })
+	try(dispatcher.deliver, dispatcher, "x")
+	try(dispatcher.deliver, dispatcher, msg, { dst_addr = "not an address" })
+	msg:reply(200)
+	try(dispatcher.deliver, dispatcher, msg)
+	try(dispatcher.cancel_delivery, dispatcher, "call", "x")
+end }]],
+	run = function(net)
+		local alice = parties(net, "alice")
+		alice:request("MESSAGE", "sip:x@192.0.2.99")
+		alice:expect(200)
+		for _, text in ipairs { "the method of a request must be a string, not nil", "a request needs a uri: write sip.request",
+			"this is no request: Bad Request-URI", "the value of X-A has CR, LF or NUL in it", "a body needs its type",
+			"deliver has no option 'callbak'", "deliver takes a message", "'sip:not an address' is no address",
+			"this request was answered or forwarded already", 'cancel_delivery knows .*, not \'call\'' } do
+			net:expect_log(text)
+		end
+	end,
+}
