@@ -202,7 +202,8 @@ uint32_t delivery_cancel(struct engine *engine, uint64_t number)
 uint32_t delivery_cancel_id(struct engine *engine, struct span id)
 {
 	uint32_t n = 0;
-	struct table_link *link = table_first(&engine->deliveries.by_id, hash_of(engine, id)), *next;
+	struct table_link *link = table_first(&engine->deliveries.by_id, hash_of(engine, id)),
+			  *next;
 	for (; link; link = next) {
 		struct delivery *delivery =
 			(struct delivery *)((char *)link - offsetof(struct delivery, by_id));
@@ -267,8 +268,7 @@ static struct span method_of(const struct delivery *delivery)
 bool delivery_walk(
 	struct engine *engine, const struct delivery **position, struct delivery_facts *facts)
 {
-	const struct delivery *delivery =
-		*position ? (*position)->next : engine->deliveries.first;
+	const struct delivery *delivery = *position ? (*position)->next : engine->deliveries.first;
 	while (delivery && !delivery->is_queued)
 		delivery = delivery->next;
 	if (!delivery)

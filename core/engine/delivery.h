@@ -1,32 +1,32 @@
-/* The delivery queue (seed 002): requests that a script hands over to be delivered, each until it is
- * known what became of it. Found by number, id or Call-ID.
+/* The delivery queue (seed 002): requests that a script hands over to be delivered, each until it
+ * is known what became of it. Found by number, id or Call-ID.
  *
  * A delivery sends a copy of the message, from one address to the next (RFC 3263 4.3), each try a
- * client transaction that repeats it on UDP (RFC 3261 17.1); sent once, or an ACK, it is gone as soon
- * as it has left. The first response says that it arrived and ends it; responses go on to the policy.
- * A message that came in is sent as a proxy would (RFC 3261 16.6), one made here as its user agent
- * would (8.1.1.7). */
+ * client transaction that repeats it on UDP (RFC 3261 17.1); sent once, or an ACK, it is gone as
+ * soon as it has left. The first response says that it arrived and ends it; responses go on to the
+ * policy. A message that came in is sent as a proxy would (RFC 3261 16.6), one made here as its
+ * user agent would (8.1.1.7). */
 #pragma once
 
 #include "engine/resolve.h"
 
 enum {
 	DELIVERIES_MAX = 1000000,
-	DELIVERY_ID_MAX = 4096,	      /* bytes of an id or Call-ID */
-	DELIVERY_PATIENCE_MS = 181000, /* for the final response to an INVITE (RFC 3261 16.6 (11)) */
+	DELIVERY_ID_MAX = 4096, /* bytes of an id or Call-ID */
+	DELIVERY_PATIENCE_MS =
+		181000, /* for the final response to an INVITE (RFC 3261 16.6 (11)) */
 };
 
 struct delivery;
 
 enum delivery_end {
-	DELIVERY_ARRIVED, /* a response came */
-	DELIVERY_SENT,	  /* it has left, and that is all that will ever be known */
-	DELIVERY_FAILED,  /* `error` is the name of an errno */
+	DELIVERY_ARRIVED,   /* a response came */
+	DELIVERY_SENT,	    /* it has left, and that is all that will ever be known */
+	DELIVERY_FAILED,    /* `error` is the name of an errno */
 	DELIVERY_CANCELLED, /* "ECANCELED" */
 };
 /* Called once, in a later run of the timers. */
-typedef void (*delivery_fn)(
-	void *arg, uint64_t number, enum delivery_end end, const char *error);
+typedef void (*delivery_fn)(void *arg, uint64_t number, enum delivery_end end, const char *error);
 
 struct delivery_options {
 	struct span id, callid; /* empty: "Call-ID CSeq-number", and the Call-ID */

@@ -8,9 +8,9 @@ struct delivery {
 	struct table_link by_number, by_id, by_call;
 	struct delivery *next, **at; /* in deliveries.first */
 	struct engine *engine;
-	char *bytes;   /* of the request, owned; NULL once it has left the queue */
+	char *bytes; /* of the request, owned; NULL once it has left the queue */
 	uint32_t n;
-	bool is_own;	  /* as struct packet has it, and the following */
+	bool is_own; /* as struct packet has it, and the following */
 	struct flow from;
 	const struct routing *routing;
 	uint64_t number;

@@ -34,8 +34,8 @@ static int add_own_via(struct packet *packet, const struct leg *leg, struct span
 }
 
 /* As a proxy sends it on. The number in the branch makes it a transaction of its own. */
-static int edit_as_proxy(struct delivery *delivery, struct packet *packet, struct leg *leg,
-	struct span *branch)
+static int edit_as_proxy(
+	struct delivery *delivery, struct packet *packet, struct leg *leg, struct span *branch)
 {
 	struct route route;
 	struct outgoing made;
@@ -48,10 +48,10 @@ static int edit_as_proxy(struct delivery *delivery, struct packet *packet, struc
 	return rc;
 }
 
-/* The request as it leaves by that leg, put into the client transaction that sends it or sent here. 0
- * or an errno. */
-static int send_by(struct delivery *delivery, struct packet *packet, struct leg *leg,
-	const struct flow *to)
+/* The request as it leaves by that leg, put into the client transaction that sends it or sent here.
+ * 0 or an errno. */
+static int send_by(
+	struct delivery *delivery, struct packet *packet, struct leg *leg, const struct flow *to)
 {
 	struct engine *engine = delivery->engine;
 	struct msg *msg = &packet->msg;
@@ -80,13 +80,12 @@ static struct leg *leg_towards(struct delivery *delivery, const struct locate_ta
 	struct engine *engine = delivery->engine;
 	if (addr_is_unroutable(&target->addr))
 		return NULL;
-	struct leg *preferred =
-		delivery->is_own ? NULL : &engine->legs.leg[delivery->from.leg];
+	struct leg *preferred = delivery->is_own ? NULL : &engine->legs.leg[delivery->from.leg];
 	if (!delivery->leg_serial)
 		return legs_towards(engine, target->transport, &target->addr, preferred);
 	struct leg *leg = legs_by_serial(engine, delivery->leg_serial);
-	return leg ? legs_towards_among(engine, target->transport, &target->addr,
-			     (uint64_t)1 << leg->index)
+	return leg ? legs_towards_among(
+			     engine, target->transport, &target->addr, (uint64_t)1 << leg->index)
 		   : NULL;
 }
 

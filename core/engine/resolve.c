@@ -16,6 +16,7 @@ struct question {
 
 struct resolve {
 	struct engine *engine;
+	const struct resolver *resolver; /* NULL: DNS */
 	struct locate locate;
 	struct locate_options options;
 	/* The proxies in charge, one after the other; NULL: the URI itself. */
@@ -154,10 +155,25 @@ static bool answer_from_cache(struct resolve *resolve, const struct locate_quest
 	struct dns_record records[DNS_RECORDS_MAX];
 	enum dns_status status;
 	uint32_t n;
+	if (resolve->resolver) {
+		if (wanted->type == DNS_NAPTR) /* which a resolver in a script knows nothing of */
+			locate_answer(&resolve->locate, wanted->id, DNS_NOT_FOUND, NULL, 0);
+		return wanted->type == DNS_NAPTR;
+	}
 	if (!dns_cache_peek(resolve->engine->dns, wanted->type, wanted->name, &status, records, &n))
 		return false;
 	locate_answer(&resolve->locate, wanted->id, status, records, n);
 	return true;
+}
+
+static uint64_t lookup(
+	struct resolve *resolve, const struct locate_question *wanted, struct question *question)
+{
+	const struct resolver *resolver = resolve->resolver;
+	return resolver ? resolver->ask(
+				  resolver->self, wanted->type, wanted->name, answered, question)
+			: dns_cache_lookup(resolve->engine->dns, wanted->type, wanted->name,
+				  RESOLVE_MS, answered, question);
 }
 
 static void ask(struct resolve *resolve)
@@ -170,8 +186,7 @@ static void ask(struct resolve *resolve)
 			continue;
 		question->resolve = resolve;
 		question->id = wanted.id;
-		question->lookup = dns_cache_lookup(resolve->engine->dns, wanted.type, wanted.name,
-			RESOLVE_MS, answered, question);
+		question->lookup = lookup(resolve, &wanted, question);
 		if (question->lookup)
 			resolve->n_open++;
 		else
@@ -207,6 +222,8 @@ struct resolve *resolve_start(
 	resolve->done = done;
 	resolve->arg = arg;
 	resolve->timer.fire = time_came;
+	if (query->routing && query->routing->resolver.ask)
+		resolve->resolver = &query->routing->resolver;
 	resolve->proxies = proxies_of(query, &fixed);
 	resolve->options = options_of(engine, query, fixed);
 	resolve->deadline_ms = engine_now_ms(engine) + RESOLVE_MS;
@@ -222,9 +239,14 @@ struct resolve *resolve_start(
 
 void resolve_cancel(struct resolve *resolve)
 {
-	for (uint32_t i = 0; i < QUESTIONS_MAX; i++)
-		if (resolve->questions[i].lookup)
-			dns_cache_cancel(resolve->engine->dns, resolve->questions[i].lookup);
+	const struct resolver *resolver = resolve->resolver;
+	for (uint32_t i = 0; i < QUESTIONS_MAX; i++) {
+		uint64_t id = resolve->questions[i].lookup;
+		if (id && resolver)
+			resolver->cancel(resolver->self, id);
+		else if (id)
+			dns_cache_cancel(resolve->engine->dns, id);
+	}
 	timers_cancel(&resolve->engine->timers, &resolve->timer);
 	free(resolve);
 }

@@ -3,10 +3,21 @@
 #pragma once
 
 #include "engine/domain_map.h"
+#include "engine/engine.h"
+
+/* Answers DNS questions instead of DNS; all functions may be called from within a script. */
+struct resolver {
+	void *self;
+	/* As engine_lookup, for A, AAAA and SRV. */
+	uint64_t (*ask)(
+		void *self, enum dns_type type, struct span name, lookup_fn done, void *arg);
+	void (*cancel)(void *self, uint64_t id);
+};
 
 struct routing {
 	struct domain_map *domains;  /* NULL: none */
 	struct domain_map *outgoing; /* holds "*" alone: for what no domain names. NULL: none */
+	struct resolver resolver;    /* ask NULL: DNS itself */
 };
 
 /* The proxies in charge of requests to `uri`; NULL: nobody but the URI itself. maddr says where to

@@ -143,6 +143,12 @@ int vd_lookup_record(vd_script *script, uint32_t index, vd_record *out);
 int vd_dispatcher_proxy(vd_script *script, const char *proxy, uint32_t n);
 int vd_dispatcher_domain(vd_script *script, const char *domain, uint32_t n, vd_value *error);
 
+// While the script loads: DNS questions of what it forwards are its own to answer.
+int vd_resolver_use(vd_script *script);
+// The answer to one of them, record by record, then its end. A, AAAA: `text` is the address; SRV: the target. VD_GONE: nobody waits for it any more.
+int vd_resolver_record(vd_script *script, double question, int type, uint32_t priority, uint32_t weight, uint32_t port, const char *text, uint32_t n);
+int vd_resolver_done(vd_script *script, double question);
+
 // A request of our own from its text without Via; held while the running task runs. Below 0: VD_BAD_VALUE, why in `error`; VD_REFUSED outside of
 // a task; VD_LIMIT.
 double vd_request_new(vd_script *script, const char *text, uint32_t n, vd_value *error);

@@ -84,6 +84,7 @@ void script_free(struct vd_script *script)
 	deliveries_forget(script->engine, script);
 	tasks_cancel(script);
 	tasks_free_idle(script);
+	script_questions_free(script);
 	vm_close(script);
 	for (uint32_t i = 0; i < script->n_registrars; i++)
 		free(script->registrars[i]);

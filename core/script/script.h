@@ -18,6 +18,7 @@ enum {
 	SCRIPT_REGISTRARS_MAX = 64,
 	SCRIPT_MODULES_MAX = 256, /* files a script may require */
 	SCRIPT_TIMERS_MAX = 10000,
+	SCRIPT_QUESTIONS_MAX = 1024,	/* to its dnsresolv, unanswered at one time */
 	SCRIPT_TASKS_MAX = 20000,	/* running and waiting at one time */
 	SCRIPT_HEADERS_MAX = 16 * 1024, /* bytes of further headers in one reply */
 };
@@ -54,6 +55,10 @@ struct vd_script {
 	struct registrar *registrars[SCRIPT_REGISTRARS_MAX];
 	uint32_t n_registrars;
 	struct routing routing;
+	struct script_question *questions; /* to its dnsresolv; newest first */
+	uint32_t n_questions;
+	uint64_t last_question;
+	struct timer asker; /* starts tasks for those not asked yet */
 	bool has_routing;
 
 	struct task *running, *idle, *waiting;
@@ -93,6 +98,9 @@ void script_deactivate(struct vd_script *script);
 /* Neither task nor timer of a message is pending. */
 bool script_is_idle(const struct vd_script *script);
 void script_timer_free(struct script_timer *timer);
+
+/* abi_resolver.c */
+void script_questions_free(struct vd_script *script);
 
 /* vm.c */
 bool vm_open(struct vd_script *script, struct script_failure *failure);

@@ -330,6 +330,20 @@ void task_delivered(struct vd_script *script, uint64_t number, const char *error
 	run(task, 3, NULL);
 }
 
+void task_lookup(struct vd_script *script, uint64_t question, const char *type, struct span name)
+{
+	struct task *task = start(script, TASK_LOOKUP, NULL);
+	if (!task) {
+		script->engine->count[COUNT_overload]++;
+		return;
+	}
+	lua_pushnumber(task->co, TASK_LOOKUP);
+	lua_pushnumber(task->co, (double)question);
+	lua_pushstring(task->co, type);
+	lua_pushlstring(task->co, name.p, name.n);
+	run(task, 4, NULL);
+}
+
 int task_load(struct vd_script *script, struct script_failure *failure)
 {
 	struct task *task = start(script, TASK_LOAD, NULL);

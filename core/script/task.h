@@ -12,6 +12,7 @@ enum task_event {
 	TASK_TIMER = 3,
 	TASK_PROVISIONAL = 4,
 	TASK_DELIVERED = 5,
+	TASK_LOOKUP = 6,
 };
 enum task_wait { WAIT_NONE, WAIT_SLEEP, WAIT_LOOKUP, WAIT_TARGET, WAIT_RESOLVE, WAIT_RELAY };
 
@@ -53,6 +54,8 @@ void task_message(struct vd_script *script, struct packet *packet);
 void task_timer(struct vd_script *script, uint64_t timer);
 /* What became of a delivery: `error` is the name of an errno, NULL: it arrived. */
 void task_delivered(struct vd_script *script, uint64_t number, const char *error);
+/* A question for the script's dnsresolv. */
+void task_lookup(struct vd_script *script, uint64_t question, const char *type, struct span name);
 /* A packet that lives as long as the running task; takes over the hold. */
 void task_owns(struct task *task, struct packet *packet);
 /* 0, or -1 with the failure: file, line, reason. */

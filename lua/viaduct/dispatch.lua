@@ -6,6 +6,7 @@ local leg = require "viaduct.leg"
 local loader = require "viaduct.loader"
 local message = require "viaduct.message"
 local receiver = require "viaduct.receiver"
+local resolver = require "viaduct.resolver"
 local wait = require "viaduct.wait"
 
 local C, script, pointer = abi.C, abi.script, abi.pointer
@@ -14,7 +15,7 @@ local yield = coroutine.yield
 local find, gmatch = string.find, string.gmatch
 local message_of, source_of, leg_of = message.of, message.source_of, leg.of
 
-local LOAD, MESSAGE, TIMER, PROVISIONAL, DELIVERED = 1, 2, 3, 4, 5
+local LOAD, MESSAGE, TIMER, PROVISIONAL, DELIVERED, LOOKUP = 1, 2, 3, 4, 5, 6
 
 -- ---- loading: what a script must return ----
 
@@ -82,9 +83,9 @@ end
 
 --- The body of every pooled coroutine; `script_path` is for the LOAD event.
 ---@param path string
----@return fun(event: integer, a: number, b: number)
+---@return fun(event: integer, a: any, b: any, c: any)
 local function worker_for(path)
-	return function(event, a, b)
+	return function(event, a, b, c)
 		wait.enter()
 		while true do
 			if event == MESSAGE then
@@ -95,10 +96,12 @@ local function worker_for(path)
 				forward.provisional(b, message_of(a))
 			elseif event == DELIVERED then
 				delivery.ended(a, b)
+			elseif event == LOOKUP then
+				resolver.ask(a, b, c)
 			elseif event == LOAD then
 				load_script(path)
 			end
-			event, a, b = yield(pointer)
+			event, a, b, c = yield(pointer)
 		end
 	end
 end

@@ -6,6 +6,7 @@ local misuse = require "viaduct.blame"
 local options = require "viaduct.options"
 local proxies = require "viaduct.proxies"
 local receiver = require "viaduct.receiver"
+local resolver = require "viaduct.resolver"
 local wait = require "viaduct.wait"
 
 local C, script, value, found, text = abi.C, abi.script, abi.value, abi.target, abi.text
@@ -183,16 +184,20 @@ local dispatcher_mt = {
 local made
 
 --- Makes the dispatcher, while the script loads and once: what it says holds for all the script forwards.
----@param given table|nil `outgoing_proxy` "ip:port" or URI: where all goes that no domain names; `domain2proxy` domain ("example.com", "*.example.com" with the domain itself, "*") to proxy or list of proxies, tried in order; `do_retransmits` true: what deliver does when it is not told
+---@param given table|nil `outgoing_proxy` "ip:port" or URI: where all goes that no domain names; `domain2proxy` domain ("example.com", "*.example.com" with the domain itself, "*") to proxy or list of proxies, tried in order; `do_retransmits` true: what deliver does when it is not told; `dnsresolv` function(type, name, callback) that answers for DNS, with callback { { "SRV", priority, target, port, weight }, { "A", address, name }, { "AAAA", address, name } }, at once or later
 ---@return viaduct.Dispatcher
 local function dispatcher(given)
 	given = options.check("dispatcher", given, {
 		outgoing_proxy = "string", domain2proxy = "table", do_retransmits = "boolean",
+		dnsresolv = "function",
 	})
 	if made then
 		misuse "a script has one dispatcher: give all options to the first sip.dispatcher { ... }"
 	end
 	proxies.set(given)
+	if given.dnsresolv then
+		resolver.use(given.dnsresolv)
+	end
 	repeats = given.do_retransmits ~= false
 	made = setmetatable({}, dispatcher_mt)
 	return made

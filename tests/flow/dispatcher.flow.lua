@@ -241,6 +241,82 @@ flow "resolve_uri with a callback returns at once, and calls it later with an er
 	end,
 }
 
+-- ---- a resolver of the script's own ----
+
+local OWN_ZONE = [[dnsresolv = function(kind, name, callback)
+	sip.log(("asked %s %s"):format(kind, name))
+	local zone = {
+		["SRV _sip._udp.example.net"] = { { "SRV", 20, "two.example.net", 5060 }, { "SRV", 10, "one.example.net", 5060, 5 } },
+		["A one.example.net"] = { { "A", "198.51.100.8", "one.example.net" } },
+		["A two.example.net"] = { { "A", "198.51.100.9", "two.example.net" } },
+	}
+	callback(zone[kind .. " " .. name] or {})
+end]]
+
+flow "dnsresolv answers in place of DNS: for what is forwarded statelessly" {
+	script_text = routed(OWN_ZONE),
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		net:dns("_sip._udp.example.net", "SRV", 1, 1, 5060, "wrong.example.net")
+		alice:request("OPTIONS", "sip:x@example.net")
+		bob:expect "OPTIONS"
+		net:expect_log "asked SRV _sip._udp.example.net"
+		net:expect_log "asked A one.example.net"
+		net:expect_log "asked A two.example.net"
+		net:counts { lookups = 0 }
+	end,
+}
+
+flow "dnsresolv answers for forward too, and the next of its addresses is tried" {
+	script_text = routed(OWN_ZONE, "return msg:forward(msg.uri)"),
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		alice:request("OPTIONS", "sip:x@example.net")
+		bob:expect "OPTIONS"
+		bob:reply(503)
+		carol:expect "OPTIONS"
+		carol:reply(200)
+		alice:expect(200)
+		net:expect_log "asked SRV _sip._udp.example.net"
+		rest(net)
+	end,
+}
+
+flow "dnsresolv may answer later, and what it never answers ends by the time a name may take" {
+	script_text = acting(TELL .. [[told(dispatcher:resolve_uri(msg.uri)) return msg:reply(200)]], [[
+		dnsresolv = function(kind, name, callback)
+			if name == "slow.example.net" and kind == "A" then
+				sip.after(2, function() callback { { "A", "198.51.100.8", name } } end)
+			elseif name ~= "never.example.net" then
+				callback(nil)
+			end
+		end]]),
+	run = function(net)
+		local alice = parties(net, "alice")
+		alice:request("MESSAGE", "sip:x@slow.example.net:5060")
+		net:advance(1.9)
+		alice:expect_nothing()
+		net:advance(0.2)
+		alice:expect(200)
+		net:expect_log "to udp:198.51.100.8:5060"
+		alice:request("MESSAGE", "sip:x@never.example.net:5060")
+		net:advance(5.1)
+		alice:expect(200)
+		net:expect_log "nothing: no way leads to sip:x@never.example.net:5060, ETIMEDOUT"
+	end,
+}
+
+flow "a record of the wrong form is told with its line, and the request is answered" {
+	script_text = routed [[dnsresolv = function(kind, name, callback) callback { { "A", "2001:db8::1", name } } end]],
+	run = function(net)
+		local alice = parties(net, "alice")
+		alice:request("OPTIONS", "sip:x@example.net:5060")
+		net:expect_log "'2001:db8::1' is no address for a record of type A"
+		net:advance(5.1)
+		alice:expect(503)
+	end,
+}
+
 -- ---- legs, timers, receivers ----
 
 flow "get_legs gives the legs that meet all conditions" {
