@@ -49,13 +49,6 @@ static bool parse_ipv4(struct span s, uint8_t out[4])
 	return s.n && addr_ipv4_skip(s.p, span_end(s), out) == span_end(s);
 }
 
-uint32_t addr_ipv4_length(struct span s)
-{
-	uint8_t v4[4];
-	const char *p = s.n ? addr_ipv4_skip(s.p, span_end(s), v4) : NULL;
-	return p ? (uint32_t)(p - s.p) : 0;
-}
-
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')

@@ -49,10 +49,8 @@ enum {
 
 /* An IP literal, IPv6 with or without brackets; false when `ip` is anything else. */
 bool addr_parse_ip(struct span ip, uint16_t port, struct addr *addr);
-/* Of the IPv4 literal that `s` begins with, 0 when it begins with none. What follows is the
- * caller's to judge. */
-uint32_t addr_ipv4_length(struct span s);
-/* The same: behind the literal at `p`, or NULL. */
+/* Behind the IPv4 literal that begins at `p`, NULL when none does. What follows is the caller's to
+ * judge. */
 const char *addr_ipv4_skip(const char *p, const char *end, uint8_t out[4]);
 /* "ip", "ip:port", "[v6]:port"; `default_port` where none is given. */
 bool addr_parse(struct span text, uint16_t default_port, struct addr *addr);

@@ -121,8 +121,3 @@ enum method_id method_id_of(struct span method)
 	struct span known = method_text[id];
 	return known.n == method.n && bytes_eq(known.p, method.p, method.n) ? id : METHOD_OTHER;
 }
-
-struct span method_name(enum method_id id)
-{
-	return method_text[id];
-}

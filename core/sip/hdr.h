@@ -37,7 +37,6 @@ enum method_id {
 
 /* Case matters (RFC 3261 7.1): "invite" is METHOD_OTHER. */
 enum method_id method_id_of(struct span method);
-struct span method_name(enum method_id id);
 
 #ifdef __SSE2__
 enum { HDR_LINE = 16 };

@@ -115,17 +115,13 @@ static inline bool txn_key_eq(struct txn_key a, struct txn_key b)
 
 /* Of the server transaction a request belongs to (17.2.3): an ACK has that of its INVITE, a CANCEL
  * one of its own. With the magic cookie: branch, sent-by, method; without it: what the RFC lists
- * for RFC 2543, where an ACK's To tag is the caller's to compare with that of the response
- * (txn_key_needs_to_tag). The same before and after edit_received. False when a header it needs is
- * missing or malformed. */
+ * for RFC 2543, but for an ACK's To tag. The same before and after edit_received. False when a
+ * header it needs is missing or malformed. */
 bool txn_key_server(struct msg *request, const struct siphash_key *secret, struct txn_key *key)
 	__attribute__((warn_unused_result));
 /* Of the INVITE that this CANCEL means (9.2). */
 bool txn_key_cancelled(struct msg *cancel, const struct siphash_key *secret, struct txn_key *key)
 	__attribute__((warn_unused_result));
-/* An ACK without the magic cookie belongs to the transaction of its key only if its To tag is that
- * of the response sent there (17.2.3). */
-bool txn_key_needs_to_tag(struct msg *ack);
 /* Of the client transaction a response belongs to (17.1.3): branch and CSeq method. */
 bool txn_key_client(struct msg *response, const struct siphash_key *secret, struct txn_key *key)
 	__attribute__((warn_unused_result));

@@ -110,12 +110,6 @@ bool txn_key_cancelled(struct msg *cancel, const struct siphash_key *secret, str
 	return key_server(cancel, SPAN("INVITE"), secret, key);
 }
 
-bool txn_key_needs_to_tag(struct msg *ack)
-{
-	const struct via *via = msg_top_via(ack);
-	return ack->method_id == METHOD_ACK && via && !has_cookie(via);
-}
-
 struct txn_key txn_key_sent(
 	struct span branch, struct span method, const struct siphash_key *secret)
 {

@@ -98,9 +98,13 @@ static void measures_the_ipv4_address_that_a_text_begins_with(void **state)
 	} cases[] = {{"192.0.2.1", 9}, {"192.0.2.1:5060", 9}, {"192.0.2.1;lr", 9}, {"1.2.3.4.5", 7},
 		{"1.2.3.2004", 9}, {"1.2.3.", 0}, {"1.2.3", 0}, {"1.2.256.4", 0}, {".1.2.3.4", 0},
 		{"a", 0}, {"", 0}};
-	for (size_t i = 0; i < COUNT(cases); i++)
-		expect_number(addr_ipv4_length(guarded(span_str(cases[i].text))), cases[i].length,
-			cases[i].text);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct span text = guarded(span_str(cases[i].text));
+		uint8_t v4[4];
+		const char *behind = addr_ipv4_skip(text.p, span_end(text), v4);
+		expect_number(
+			behind ? (uint32_t)(behind - text.p) : 0, cases[i].length, cases[i].text);
+	}
 }
 
 static const struct {

@@ -161,21 +161,6 @@ static void a_cancel_finds_the_invite_it_means(void **state)
 	}
 }
 
-static void an_ack_without_the_cookie_needs_the_to_tag_of_the_response(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *via, *method;
-		bool needs;
-	} cases[] = {{COOKIE, "ACK", false}, {OLD, "ACK", true}, {OLD, "INVITE", false}};
-	for (size_t i = 0; i < N_OF(cases); i++) {
-		struct sample *s =
-			message(cases[i].via, &(struct parts){.method = cases[i].method});
-		assert_int_equal(txn_key_needs_to_tag(&s->msg), cases[i].needs);
-		sample_free(s);
-	}
-}
-
 static void a_key_is_the_same_after_received_was_added(void **state)
 {
 	(void)state;
@@ -303,7 +288,6 @@ int main(void)
 		cmocka_unit_test(tls_means_port_5061),
 		cmocka_unit_test(the_cookie_alone_identifies_nothing),
 		cmocka_unit_test(a_cancel_finds_the_invite_it_means),
-		cmocka_unit_test(an_ack_without_the_cookie_needs_the_to_tag_of_the_response),
 		cmocka_unit_test(a_key_is_the_same_after_received_was_added),
 		cmocka_unit_test(a_response_finds_the_request_that_was_sent),
 		cmocka_unit_test(an_unknown_method_counts_by_its_name),
