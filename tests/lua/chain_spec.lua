@@ -81,6 +81,11 @@ describe("receive_chain", function()
 			{ { print, {} }, "element 2 of receive_chain must" },
 			{ { print, filters = print }, "has no option 'filters'" },
 			{ { print, methods = "INVITE" }, "option 'methods' of receive_chain must be a table" },
+			{ { print, methods = { "INVITE", 5 } }, 'write methods = { "INVITE", "BYE" }' },
+			{ { print, methods = { "INVITE, BYE" } }, 'write methods = { "INVITE", "BYE" }' },
+			{ { print, methods = { "" } }, 'write methods = { "INVITE", "BYE" }' },
+			{ { print, methods = { INVITE = true } }, 'write methods = { "INVITE", "BYE" }' },
+			{ { print, methods = {} }, "or leave it out for all" },
 		}
 		for _, case in ipairs(wrong) do
 			local ok, reason = pcall(chain, case[1])
