@@ -23,12 +23,20 @@ static struct registrar *registrar_of(struct vd_script *script, int number)
 								      : NULL;
 }
 
+/* A host, "*.host" for what is below it, or "*". */
+static bool is_domain(struct span domain)
+{
+	if (span_starts(domain, SPAN("*.")))
+		domain = span_from(domain, 2);
+	return span_eq(domain, SPAN("*")) || host_is_valid(domain);
+}
+
 int vd_registrar_domain(struct vd_script *script, int number, const char *domain, uint32_t n)
 {
 	struct registrar *registrar = registrar_of(script, number);
 	if (!registrar)
 		return VD_MISUSE;
-	if (!n || n >= REGISTRAR_DOMAIN_MAX)
+	if (n >= REGISTRAR_DOMAIN_MAX || !is_domain(span_of(domain, n)))
 		return VD_BAD_VALUE;
 	if (registrar->n_domains == REGISTRAR_DOMAINS_MAX)
 		return VD_LIMIT;

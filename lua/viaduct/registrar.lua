@@ -132,8 +132,11 @@ local function registrar(given)
 	end
 	for _, domain in ipairs(domains_of(given)) do
 		options.argument("a domain", domain, "string")
-		if C.vd_registrar_domain(script, number, domain, #domain) ~= C.VD_OK then
-			misuse("'%s' is no domain, or there are too many", domain:sub(1, 100))
+		local added = C.vd_registrar_domain(script, number, domain, #domain)
+		if added == C.VD_LIMIT then
+			misuse "too many domains: name the one above them as \"*.example.com\", or use \"*\""
+		elseif added ~= C.VD_OK then
+			misuse("'%s' is no domain: write a host name or address, \"*.example.com\" or \"*\"", domain:sub(1, 100))
 		end
 	end
 	return setmetatable({ number = number }, Registrar)

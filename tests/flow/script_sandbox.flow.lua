@@ -38,6 +38,14 @@ for _, case in ipairs {
 	{ "an unknown option", "require('viaduct').registrar { domian = 'x' }", "registrar has no option 'domian'" },
 	{ "an option of the wrong type", "require('viaduct').registrar { min_expires = 'x' }",
 		"option 'min_expires' of registrar must be a number, not a string" },
+	{ "a domain with a space", "require('viaduct').registrar { domains = { 'example.com', 'a b' } }",
+		"'a b' is no domain: write a host name or address" },
+	{ "a domain with a port", "require('viaduct').registrar { domain = 'example.com:5060' }", "is no domain" },
+	{ "an empty domain", "require('viaduct').registrar { domain = '' }", "is no domain" },
+	{ "a star in the middle of a domain", "require('viaduct').registrar { domain = 'a.*.example.com' }", "is no domain" },
+	{ "nothing below a star", "require('viaduct').registrar { domain = '*.' }", "is no domain" },
+	{ "too many domains", "local d = {} for i = 1, 65 do d[i] = 'd' .. i end require('viaduct').registrar { domains = d }",
+		"too many domains" },
 	{ "settings that are changed", "require('viaduct').settings.x = 1", "settings are given on the command line" },
 	{ "an empty chain", "require('viaduct').receive_chain {}", "receive_chain needs at least one element" },
 	{ "a chain of what handles nothing", "require('viaduct').receive_chain { 5 }", "element 1 of receive_chain must be a function" },
@@ -69,6 +77,14 @@ flow "there is no way to the real libraries through metatables, load or strings"
 	run = function(net)
 		ask(net):expect(200) { ["X-Leaks"] = "" }
 	end,
+}
+
+flow "domains may be names, addresses, what is below a name, or all" {
+	script_text = [[
+		local sip = require "viaduct"
+		sip.registrar { domains = { "Example.com", "localhost", "192.0.2.1", "[2001:db8::1]", "*.example.com", "*" } }
+		]] .. FINE,
+	run = function(net) ask(net):expect(200) end,
 }
 
 -- ---- modules and settings ----
