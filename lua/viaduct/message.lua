@@ -280,6 +280,20 @@ local function reply_header(name, text)
 	check(C.vd_reply_header(script, name, #name, text, #text), name)
 end
 
+-- The Content-Type among them, long or compact name, and the others.
+local function take_content_type(headers)
+	local content_type, rest = nil, {}
+	for name, text in pairs(headers) do
+		local lower = type(name) == "string" and name:lower()
+		if lower == "content-type" or lower == "c" then
+			content_type = text_argument("Content-Type", text)
+		else
+			rest[name] = text
+		end
+	end
+	return content_type, rest
+end
+
 local function reply_headers(headers)
 	local names = {}
 	for name in pairs(headers) do
@@ -316,19 +330,18 @@ function Message:reply(code, reason, headers, body)
 		misuse "this request already has its answer or was forwarded"
 	end
 	check(begun, "reply")
-	local content_type = ""
-	if headers then
-		if body and headers["Content-Type"] then
-			local rest = {}
-			for name, text in pairs(headers) do
-				rest[name] = text
-			end
-			content_type, rest["Content-Type"] = text_argument("Content-Type", rest["Content-Type"]), nil
-			headers = rest
+	local content_type
+	body = text_argument("the body", body or "")
+	if body ~= "" then
+		content_type, headers = take_content_type(headers or {})
+		if not content_type then
+			misuse 'a reply with a body says what it is (RFC 3261 7.4.1): write { ["Content-Type"] = "text/plain" } before the body'
 		end
+	end
+	if headers then
 		reply_headers(headers)
 	end
-	if body then
+	if body ~= "" then
 		check(C.vd_reply_body(script, body, #body, content_type, #content_type), "Content-Type")
 	end
 	local sent = C.vd_reply_send(script, self[1], code, reason, #reason)

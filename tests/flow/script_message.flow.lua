@@ -121,6 +121,17 @@ flow "a reply has the reason, headers and body that were given" {
 	end,
 }
 
+flow "a reply's content type is found by any of its names" {
+	script_text = handler "return msg:reply(200, nil, { [msg:header 'Subject'] = 'text/plain' }, 'hello')",
+	run = function(net)
+		local alice = net:phone("alice", ALICE)
+		for _, name in ipairs { "Content-Type", "content-type", "c" } do
+			alice:request("MESSAGE", "sip:bob@example.com", { headers = { "Subject: " .. name } })
+			alice:expect(200) { body = "hello", ["Content-Type"] = { "text/plain" } }
+		end
+	end,
+}
+
 flow "a reply without a reason has the standard one" {
 	script_text = handler "return msg:reply(486)",
 	run = function(net)
@@ -189,6 +200,9 @@ raises("a header name with a colon", "msg:add_header('X: y', 'z')", "'X: y' is n
 raises("CR LF in a reply's header", "msg:reply(200, nil, { X = 'a\\r\\nb' })", "CR, LF or NUL")
 raises("CR LF in a reply's reason", "msg:reply(200, 'a\\r\\nb')", "CR, LF or NUL")
 raises("CR LF in a Content-Type", "msg:reply(200, nil, { ['Content-Type'] = 'a\\r\\nb' }, 'body')", "CR, LF or NUL")
+raises("a reply whose body is untyped", "msg:reply(200, nil, nil, 'body')", "says what it is (RFC 3261 7.4.1): write {")
+raises("a body beside another header", "msg:reply(200, nil, { X = 1 }, 'body')", "says what it is (RFC 3261 7.4.1): write {")
+raises("a reply's body that is a table", "msg:reply(200, nil, { c = 'text/plain' }, {})", "the body must be a string, not a table")
 raises("Content-Length in a reply", "msg:reply(200, nil, { ['Content-Length'] = '7' })", "the engine keeps it")
 raises("setting Content-Length", "msg:set_header('Content-Length', '7')", "the engine keeps it")
 raises("a URI that is none", "msg:set_uri 'sip:a b@h'", "not of the right form")
