@@ -124,7 +124,6 @@ local refusals = {
 	[C.VD_MISUSE] = "only requests other than ACK and CANCEL are forwarded statefully: give the others to a stateless proxy",
 	[C.VD_REFUSED] = "this request was answered or forwarded already, or is not the one its handler runs for",
 	[C.VD_BAD_VALUE] = "'%s' is no URI or timeout",
-	[LIMIT] = "too many targets, or too many transactions are open",
 }
 
 local function check(code, subject)
@@ -163,7 +162,11 @@ function M.forward(req, targets, opts)
 	wait.check_place "forward"
 	check(C.vd_relay_begin(script, req[1]))
 	for _, target in ipairs(list) do
-		check(C.vd_relay_target(script, target[1], #target[1], target[2]), target[1])
+		local added = C.vd_relay_target(script, target[1], #target[1], target[2])
+		if added == LIMIT then
+			return nil, ("%d targets are more than one forward takes"):format(#list), "limit"
+		end
+		check(added, target[1])
 	end
 	local hook = 0
 	if opts.on_response then
