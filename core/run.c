@@ -173,7 +173,6 @@ int check_command(const struct cli *cli, const struct paths *paths)
 	struct script_failure failure;
 	char error[256];
 	prepare(&run, cli, paths);
-	run.log.level = LOG_ERROR;
 	if (!open_world(&run, error)) {
 		fprintf(stderr, "viaduct: %s\n", error);
 		return 1;
