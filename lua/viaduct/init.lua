@@ -17,7 +17,11 @@ local sip = {
 	stateless_proxy = require "viaduct.stateless_proxy",
 	receive_chain = require "viaduct.chain",
 	settings = require("viaduct.settings").values,
-	dns = { resolve = dns.resolve },
+	dns = setmetatable({}, {
+		__metatable = false,
+		__index = { resolve = dns.resolve },
+		__newindex = function() misuse "sip.dns cannot be changed" end,
+	}),
 	legs = leg.all,
 	sleep = wait.sleep,
 	after = wait.after,

@@ -17,7 +17,8 @@ local leg_mt = {
 	__name = "viaduct.Leg",
 	__metatable = false,
 	__tostring = function(self) return self.spec end,
-	__index = function(_, key) misuse("a leg has no field '%s'", tostring(key)) end,
+	-- The parts are kept one step away, so that writing to any of them raises: all handlers see this object.
+	__index = function(self, key) return self[1][key] or misuse("a leg has no field '%s'", tostring(key)) end,
 	__newindex = function() misuse "a leg cannot be changed" end,
 }
 
@@ -31,14 +32,14 @@ local function at(index)
 	end
 	local serial = found.serial
 	if not known[serial] then
-		known[serial] = setmetatable({
+		known[serial] = setmetatable({ {
 			spec = text(found.spec),
 			address = text(found.address),
 			host = text(found.host),
 			ip = text(found.ip),
 			port = found.port,
 			transport = transports[found.transport],
-		}, leg_mt)
+		} }, leg_mt)
 	end
 	return known[serial]
 end

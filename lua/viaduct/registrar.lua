@@ -10,9 +10,26 @@ local C, script, settings, binding, text = abi.C, abi.script, abi.registrar, abi
 --- Keeps bindings and sends requests to them.
 ---@class viaduct.Registrar
 local Registrar = {}
-Registrar.__index = Registrar
-Registrar.__name = "viaduct.Registrar"
-Registrar.__metatable = false
+local registrar_mt = {
+	__name = "viaduct.Registrar",
+	__metatable = false,
+	__index = Registrar,
+	__newindex = function() misuse "a registrar cannot be changed" end,
+}
+
+--- A bound contact.
+---@class viaduct.Contact
+---@field uri string
+---@field expires number seconds left
+---@field q number 0 to 1
+---@field params table<string, string|true> header parameters
+---@field call_id string of the REGISTER
+---@field cseq integer of the REGISTER
+local contact_mt = {
+	__name = "viaduct.Contact",
+	__metatable = false,
+	__tostring = function(self) return self.uri end,
+}
 
 local function check(code)
 	if code == C.VD_GONE then
@@ -56,7 +73,7 @@ end
 --- The contacts bound to an address of record, best first (q downwards, then newest).
 ---@param address string|viaduct.Uri "sip:user@domain"
 ---@return viaduct.Contact[] each reads as its URI; empty when there is none
-function Registrar:query(address)
+function Registrar:query(address) -- luacheck: no self
 	if type(address) ~= "string" and type(address) ~= "table" then
 		misuse 'query takes an address of record: write registrar:query "sip:bob@example.com"'
 	end
@@ -72,7 +89,7 @@ function Registrar:query(address)
 			expires = binding.expires,
 			q = binding.q,
 			cseq = binding.cseq,
-		}, self.contact_mt)
+		}, contact_mt)
 	end
 	return list
 end
@@ -80,20 +97,6 @@ end
 --- Drops expired bindings from memory; they are never used, with or without this call.
 ---@return integer dropped
 function Registrar:expire() return C.vd_registrar_expire(script) end -- luacheck: no self
-
---- A bound contact.
----@class viaduct.Contact
----@field uri string
----@field expires number seconds left
----@field q number 0 to 1
----@field params table<string, string|true> header parameters
----@field call_id string of the REGISTER
----@field cseq integer of the REGISTER
-Registrar.contact_mt = {
-	__name = "viaduct.Contact",
-	__metatable = false,
-	__tostring = function(self) return self.uri end,
-}
 
 local DEFAULT_MIN, DEFAULT_MAX = 30, 300 -- seconds
 
@@ -139,7 +142,7 @@ local function registrar(given)
 			misuse("'%s' is no domain: write a host name or address, \"*.example.com\" or \"*\"", domain:sub(1, 100))
 		end
 	end
-	return setmetatable({ number = number }, Registrar)
+	return setmetatable({ number = number }, registrar_mt)
 end
 
 return registrar

@@ -11,9 +11,12 @@ local OK, RESOLVE = C.VD_OK, C.VD_RESOLVE
 --- Forwards messages; errors are answered as RFC 3261 16.3 to 16.6 say.
 ---@class viaduct.StatelessProxy
 local StatelessProxy = {}
-StatelessProxy.__index = StatelessProxy
-StatelessProxy.__name = "viaduct.StatelessProxy"
-StatelessProxy.__metatable = false
+local proxy_mt = {
+	__name = "viaduct.StatelessProxy",
+	__metatable = false,
+	__index = StatelessProxy,
+	__newindex = function() misuse "a stateless proxy cannot be changed" end,
+}
 
 local function check(code)
 	if code == C.VD_GONE then
@@ -50,7 +53,7 @@ local function stateless_proxy(given)
 	if given.rewrite_contact or given.rewrite_crypt or given.nathelper or given.force_rewrite then
 		misuse "this version forwards Contact and SDP as they are: leave rewrite_contact, rewrite_crypt, nathelper and force_rewrite out"
 	end
-	return setmetatable({}, StatelessProxy)
+	return setmetatable({}, proxy_mt)
 end
 
 return stateless_proxy

@@ -86,9 +86,12 @@ end
 --- A timer that was started by after or every.
 ---@class viaduct.Timer
 local Timer = {}
-Timer.__index = Timer
-Timer.__name = "viaduct.Timer"
-Timer.__metatable = false
+local timer_mt = {
+	__name = "viaduct.Timer",
+	__metatable = false,
+	__index = Timer,
+	__newindex = function() misuse "a timer cannot be changed" end,
+}
 
 --- Stops the timer; nothing happens when it is over.
 ---@return boolean stopped
@@ -107,7 +110,7 @@ local function start(what, seconds, every, callback)
 	elseif id < 0 or (what == "every" and seconds <= 0) then
 		misuse("%s: the seconds are out of range", what)
 	end
-	local timer = setmetatable({ id = id }, Timer)
+	local timer = setmetatable({ id = id }, timer_mt)
 	callbacks[id] = { callback = callback, every = every > 0, timer = timer }
 	return timer
 end

@@ -87,6 +87,33 @@ flow "domains may be names, addresses, what is below a name, or all" {
 	run = function(net) ask(net):expect(200) end,
 }
 
+flow "what the library gives cannot be changed, for this handler or for others" {
+	script_text = [[
+		local sip = require "viaduct"
+		local given = { registrar = sip.registrar {}, proxy = sip.stateless_proxy {}, timer = sip.after(1, print), dns = sip.dns }
+		local methods = { registrar = "receive", proxy = "receive", timer = "cancel", dns = "resolve", leg = "port", msg = "reply" }
+		return { receive = function(msg, leg)
+			local leaks = {}
+			given.leg, given.msg = leg, msg
+			for name, key in pairs(methods) do
+				local object = given[name]
+				local function leaks_by(way, f, ...)
+					if pcall(f, ...) then leaks[#leaks + 1] = name .. " by " .. way end
+				end
+				leaks_by("assignment", function() object[key] = print end)
+				leaks_by("a new name", function() object.other = print end)
+				leaks_by("its own metatable", function() object.__index[key] = print end)
+				leaks_by("its metatable", function() getmetatable(object).__index[key] = print end)
+				leaks_by("another metatable", setmetatable, object, {})
+			end
+			leaks[#leaks + 1] = given.registrar.contact_mt and "the metatable of contacts" or nil
+			return msg:reply(200, nil, { ["X-Leaks"] = table.concat(leaks, ", ") })
+		end }]],
+	run = function(net)
+		ask(net):expect(200) { ["X-Leaks"] = "" }
+	end,
+}
+
 -- ---- modules and settings ----
 
 flow "a script may require modules beside it, in folders too, each loaded once" {
