@@ -159,6 +159,15 @@ static void end(struct task *task, bool failed)
 		host_reap_soon(script->host);
 }
 
+/* What the script called is in the message; where it did is what its author looks for. */
+static bool is_of_library(const struct task *task, const lua_Debug *ar)
+{
+	struct span source = span_str(ar->source),
+		    library = span_str(task->script->host->options->library);
+	return span_starts(source, SPAN("@")) && span_starts(span_from(source, 1), library) &&
+	       span_starts(span_from(source, 1 + library.n), SPAN("/viaduct/"));
+}
+
 static void describe_failure(
 	struct task *task, int status, char *message, char *traceback, size_t n)
 {
@@ -183,8 +192,7 @@ static void describe_failure(
 	lua_Debug ar;
 	size_t used = 0;
 	for (int level = 0; level < TRACEBACK_LEVELS && lua_getstack(co, level, &ar); level++) {
-		if (!lua_getinfo(co, "Sln", &ar) || ar.what[0] == 'C' ||
-			strstr(ar.short_src, "viaduct/dispatch.lua"))
+		if (!lua_getinfo(co, "Sln", &ar) || ar.what[0] == 'C' || is_of_library(task, &ar))
 			continue;
 		/* Where the innermost function stopped is in the message; here its first line. */
 		int line = ar.currentline > 0 ? ar.currentline : ar.linedefined;

@@ -21,16 +21,19 @@ local LOAD, MESSAGE, TIMER, PROVISIONAL, DELIVERED, LOOKUP = 1, 2, 3, 4, 5, 6
 
 local known = { legs = true, receive = true }
 
--- The line a complaint about the returned table points to: its `return`.
+-- The line a complaint about the returned table points to: the script's own `return`, which is not indented as those of
+-- its functions are, or else the last line, where one is missing.
 local function return_line(source)
-	local line, found = 0, 1
+	local line, last, found = 0, 1, nil
 	for text in gmatch(source, "[^\n]*\n?") do
 		line = line + 1
-		if find(text, "^%s*return") then
+		if find(text, "^return") then
 			found = line
+		elseif find(text, "%S") then
+			last = line
 		end
 	end
-	return found
+	return found or last
 end
 
 local function take_handler(given, complain)

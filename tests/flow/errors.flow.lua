@@ -30,6 +30,26 @@ flow "an error in a handler is a 500 to the caller and a traceback with file and
 	end,
 }
 
+flow "a mistake found deep in the library is traced through the script's own functions alone" {
+	script_text = [[
+		local sip = require "viaduct"
+		local function answer(msg)
+			msg:reply(200, nil, { ["X-Bad"] = {{}} })
+			return true
+		end
+		return { receive = sip.receive_chain { function(msg)
+			local answered = answer(msg)
+			return answered
+		end } }]],
+	run = function(net)
+		local alice = net:phone("alice", ALICE)
+		ask(alice)
+		alice:expect(500)
+		local traceback = net:expect_log("script.error"):match 'traceback="(.-)"'
+		net:is_true(traceback:gsub("[^ ]*/", ""):find "^script.lua:3 in answer < script.lua:7 in %a+$", "in: " .. traceback)
+	end,
+}
+
 flow "the same error is logged once a second, then with the count of what was left out" {
 	script_text = handler "error 'always'",
 	run = function(net)
