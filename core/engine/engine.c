@@ -92,7 +92,8 @@ struct packet *packet_of(struct engine *engine, double handle)
 
 void packet_hold(struct packet *packet)
 {
-	packet->holds++;
+	if (packet->holds++ == 0)
+		packet_leg(packet)->n_held++;
 }
 
 void packet_release(struct packet *packet)
@@ -100,7 +101,10 @@ void packet_release(struct packet *packet)
 	BUG(packet->holds == 0);
 	/* A packet of this turn is freed by end_packets: what was sent may point into it. A kept
 	 * one joins the list for the same reason. */
-	if (--packet->holds == 0 && packet->kept) {
+	if (--packet->holds)
+		return;
+	packet_leg(packet)->n_held--;
+	if (packet->kept) {
 		packet->next = packet->engine->turn;
 		packet->engine->turn = packet;
 	}

@@ -134,16 +134,6 @@ static void close_leg(struct leg *leg)
 	leg->state = LEG_CLOSED;
 }
 
-/* A message that came by it is in a handler's hands. */
-static bool has_packets(const struct leg *leg)
-{
-	const struct engine *engine = leg->engine;
-	for (uint32_t i = 0; i < engine->n_packets; i++)
-		if (engine->packets[i]->holds && engine->packets[i]->from.leg == leg->index)
-			return true;
-	return false;
-}
-
 static void linger_over(struct timer *timer)
 {
 	enum { LOOK_AGAIN_MS = 1000 };
@@ -152,7 +142,7 @@ static void linger_over(struct timer *timer)
 	int64_t now = engine_now_ms(engine), until = leg->used_ms + LEG_LINGER_MS;
 	if (leg->used_ms && until > now)
 		timers_arm(&engine->timers, &leg->linger, until);
-	else if (leg->n_transactions || has_packets(leg))
+	else if (leg->n_transactions || leg->n_held)
 		timers_arm(&engine->timers, &leg->linger, now + LOOK_AGAIN_MS);
 	else
 		close_leg(leg);

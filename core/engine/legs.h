@@ -31,6 +31,7 @@ struct leg {
 	int64_t used_ms; /* last time something was sent or received on it */
 	uint64_t n_received, n_sent;
 	uint32_t n_transactions; /* that go by it: it stays open as long */
+	uint32_t n_held;	 /* messages that came by it and are in somebody's hands: as long */
 	struct timer linger;
 	struct engine *engine;
 };

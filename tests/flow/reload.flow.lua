@@ -274,6 +274,29 @@ flow "a leg the new script no longer names takes no more than its pending work, 
 	end,
 }
 
+flow "a leg the new script no longer names stays until the last handler of its messages has ended" {
+	script_text = [[
+		local sip = require "viaduct"
+		return { legs = { "udp:192.0.2.1:5060", "udp:192.0.2.1:5070" }, receive = function(msg)
+			sip.sleep(tonumber(msg.ruri.user))
+			return msg:drop()
+		end }]],
+	legs = false,
+	run = function(net)
+		local alice = net:phone("alice", ALICE)
+		for _, seconds in ipairs { 50, 100 } do -- an ACK has no transaction that would hold the leg
+			alice:request("ACK", ("sip:%d@example.com"):format(seconds), { leg = OTHER })
+		end
+		net:settle()
+		net:is_true(net:reload(answers("two", "{ '" .. LEG .. "' }")), "it loads")
+		net:advance(90)
+		net:equal(legs_of(net), "5060 open, 5070 draining", "legs while a handler waits")
+		net:advance(12)
+		net:equal(legs_of(net), "5060 open, closed", "legs")
+		net:counts { dropped_by_script = 2 }
+	end,
+}
+
 flow "a leg that was never used closes at once, and one named again while it drains stays open" {
 	script_text = answers("one", "{ '" .. LEG .. "', '" .. OTHER .. "' }"),
 	legs = false,
