@@ -68,7 +68,7 @@ static json_t *legs(const struct engine *engine)
 			continue;
 		json_array_append_new(list,
 			json_pack("{s:s, s:s, s:s, s:I, s:I}", "leg", leg->spec, "shown_as",
-				leg->sent_by, "state", leg_state_name(leg->state), "received",
+				leg->shown.text, "state", leg_state_name(leg->state), "received",
 				(json_int_t)leg->n_received, "sent", (json_int_t)leg->n_sent));
 	}
 	return list;

@@ -61,11 +61,11 @@ static void add_below(struct siphash_state *hash, const struct branch_below *bel
 	siphash_add(hash, below->rport);
 }
 
-uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg *leg,
+uint64_t branch_answer_part(const struct branch_seed *seed, struct span sent_by,
 	const struct branch_below *below, uint32_t number)
 {
 	struct siphash_state hash = seed->request;
-	siphash_add(&hash, span_of(leg->sent_by, leg->sent_by_n));
+	siphash_add(&hash, sent_by);
 	add_below(&hash, below);
 	if (number)
 		siphash_add(&hash, span_of((const char *)&number, sizeof number));

@@ -28,7 +28,7 @@ struct branch_below {
 	struct span branch, received, rport;
 };
 struct branch_below branch_below(const struct via *via); /* NULL: none */
-uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg *leg,
+uint64_t branch_answer_part(const struct branch_seed *seed, struct span sent_by,
 	const struct branch_below *below, uint32_t number);
 /* Vouches for the connection number that our Via may carry. */
 uint64_t branch_connection_part(

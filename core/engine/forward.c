@@ -236,10 +236,12 @@ static bool is_own_via(struct packet *packet, const struct branch_seed *seed, co
 {
 	struct branch_below below = branch_below(under);
 	struct param connection;
-	own->leg = legs_by_sent_by(packet->engine, via->transport, via->host, via->port);
+	const struct leg_name *name;
+	own->leg = legs_by_sent_by(packet->engine, via->transport, via->host, via->port, &name);
 	if (!own->leg)
 		return false;
-	uint64_t part = branch_answer_part(seed, own->leg, &below, branch_number(via->branch));
+	uint64_t part = branch_answer_part(
+		seed, span_of(name->text, name->n), &below, branch_number(via->branch));
 	if (!branch_has_answer_part(via->branch, part))
 		return false;
 	own->connection = 0;

@@ -64,10 +64,20 @@ bool leg_spec_parse(struct span text, struct leg_spec *spec, char error[256])
 
 /* ---- opening and closing ---- */
 
-static struct leg *by_spec(struct legs *legs, struct span spec)
+/* What it was opened as: the port it got may be another. */
+static bool is_opened_as(const struct leg *leg, const struct leg_address *address)
+{
+	struct leg_spec own;
+	char error[256];
+	return leg_spec_parse(span_str(leg->spec), &own, error) &&
+	       own.address.transport == address->transport &&
+	       addr_eq(&own.address.bind, &address->bind);
+}
+
+static struct leg *by_address(struct legs *legs, const struct leg_address *address)
 {
 	for (uint32_t i = 0; i < legs->n; i++)
-		if (legs->leg[i].state != LEG_CLOSED && span_eq(span_str(legs->leg[i].spec), spec))
+		if (legs->leg[i].state != LEG_CLOSED && is_opened_as(&legs->leg[i], address))
 			return &legs->leg[i];
 	return NULL;
 }
@@ -88,24 +98,55 @@ static void show_as(struct leg *leg, const struct leg_spec *spec)
 	char host[ADDR_TEXT_MAX];
 	struct span shown = spec->host.n ? spec->host
 					 : span_of(host, addr_print_host(&leg->address.bind, host));
-	leg->host_n = shown.n;
-	memcpy(leg->host, shown.p, shown.n);
-	leg->host[shown.n] = '\0';
-	leg->port = spec->port ? spec->port : addr_port(&leg->address.bind);
-	leg->sent_by_n = (uint32_t)snprintf(
-		leg->sent_by, sizeof leg->sent_by, "%s:%u", leg->host, leg->port);
+	struct leg_name *name = &leg->shown;
+	name->host_n = shown.n;
+	name->port = spec->port ? spec->port : addr_port(&leg->address.bind);
+	name->n = (uint32_t)snprintf(
+		name->text, sizeof name->text, "%.*s:%u", (int)shown.n, shown.p, name->port);
 	leg->via_n = (uint32_t)snprintf(leg->via, sizeof leg->via, "Via: SIP/2.0/%s %s",
-		transport_name(leg->address.transport).p, leg->sent_by);
+		transport_name(leg->address.transport).p, name->text);
 	leg->record_route_n = (uint32_t)snprintf(leg->record_route, sizeof leg->record_route,
-		"Record-Route: <sip:%s%s", leg->sent_by,
+		"Record-Route: <sip:%s%s", name->text,
 		leg->address.transport == TRANSPORT_TCP ? ";transport=tcp" : "");
 }
 
-static struct leg *open_leg(struct engine *engine, struct span text, char error[256])
+static void write_spec(struct leg *leg, struct span text)
+{
+	memcpy(leg->spec, text.p, text.n);
+	leg->spec[text.n] = '\0';
+}
+
+static void remember_name(struct leg *leg, const struct leg_name *name)
+{
+	memmove(leg->former + 1, leg->former, (LEG_FORMER_MAX - 1) * sizeof leg->former[0]);
+	leg->former[0].name = *name;
+	leg->former[0].serial = leg->serial;
+	leg->former[0].until_ms = engine_now_ms(leg->engine) + LEG_LINGER_MS;
+	if (leg->n_former < LEG_FORMER_MAX)
+		leg->n_former++;
+}
+
+/* The same address, written otherwise: it may be shown as another. */
+static void respell(struct leg *leg, struct span text)
 {
 	struct leg_spec spec;
-	if (!leg_spec_parse(text, &spec, error))
-		return NULL;
+	struct leg_name before = leg->shown;
+	char error[256];
+	if (!leg_spec_parse(text, &spec, error)) /* legs_prepare could */
+		return;
+	write_spec(leg, text);
+	show_as(leg, &spec);
+	if (span_eq(span_of(before.text, before.n), leg_sent_by(leg)))
+		return;
+	remember_name(leg, &before);
+	leg->serial = ++leg->engine->legs.opened;
+	log_event(leg->engine->log, LOG_INFO, "leg.renamed", LOG_STR("leg", leg->spec),
+		LOG_STR("shown_as", leg->shown.text), LOG_STR("before", before.text));
+}
+
+static struct leg *open_leg(
+	struct engine *engine, struct span text, const struct leg_spec *spec, char error[256])
+{
 	struct leg *leg = free_slot(&engine->legs);
 	if (!leg) {
 		snprintf(error, 256, "more than %d legs", LEGS_MAX);
@@ -113,14 +154,14 @@ static struct leg *open_leg(struct engine *engine, struct span text, char error[
 	}
 	char why[256];
 	uint32_t index = leg->index;
-	*leg = (struct leg){.index = index, .address = spec.address, .engine = engine};
+	*leg = (struct leg){.index = index, .address = spec->address, .engine = engine};
 	leg->serial = ++engine->legs.opened;
 	if (engine->world->leg_open(engine->world, index, &leg->address, why)) {
 		snprintf(error, 256, "cannot open %.*s: %.150s", (int)text.n, text.p, why);
 		return NULL;
 	}
-	memcpy(leg->spec, text.p, text.n);
-	show_as(leg, &spec);
+	write_spec(leg, text);
+	show_as(leg, spec);
 	leg->state = LEG_PREPARED;
 	return leg;
 }
@@ -155,14 +196,32 @@ static void drain(struct leg *leg)
 	linger_over(&leg->linger);
 }
 
+/* The leg of that text, opened if it is missing. NULL with `error`. */
+static struct leg *prepare(
+	struct engine *engine, const struct leg_plan *plan, struct span text, char error[256])
+{
+	struct leg_spec spec;
+	if (!leg_spec_parse(text, &spec, error))
+		return NULL;
+	struct leg *leg = by_address(&engine->legs, &spec.address);
+	if (!leg)
+		return open_leg(engine, text, &spec, error);
+	for (uint32_t i = 0; i < plan->n_named; i++)
+		if (plan->named[i] == leg->index && !span_eq(plan->specs[i], text)) {
+			snprintf(error, 256, "%.*s: another leg has this address already",
+				(int)text.n, text.p);
+			return NULL;
+		}
+	return leg;
+}
+
 int legs_prepare(struct engine *engine, const struct span *specs, uint32_t n, struct leg_plan *plan,
 	char error[256], uint32_t *bad)
 {
+	plan->specs = specs;
 	plan->n_named = 0;
 	for (uint32_t i = 0; i < n; i++) {
-		struct leg *leg = by_spec(&engine->legs, specs[i]);
-		if (!leg)
-			leg = open_leg(engine, specs[i], error);
+		struct leg *leg = prepare(engine, plan, specs[i], error);
 		if (!leg) {
 			*bad = i;
 			legs_abort(engine, plan);
@@ -177,15 +236,17 @@ void legs_commit(struct engine *engine, const struct leg_plan *plan)
 {
 	struct legs *legs = &engine->legs;
 	bool named[LEGS_MAX] = {false};
-	for (uint32_t i = 0; i < plan->n_named; i++)
+	for (uint32_t i = 0; i < plan->n_named; i++) {
 		named[plan->named[i]] = true;
+		respell(&legs->leg[plan->named[i]], plan->specs[i]);
+	}
 	for (uint32_t i = 0; i < legs->n; i++) {
 		struct leg *leg = &legs->leg[i];
 		if (named[i] && leg->state != LEG_OPEN) {
 			timers_cancel(&engine->timers, &leg->linger);
 			leg->state = LEG_OPEN;
 			log_event(engine->log, LOG_INFO, "leg.open", LOG_STR("leg", leg->spec),
-				LOG_STR("shown_as", leg->sent_by));
+				LOG_STR("shown_as", leg->shown.text));
 		} else if (!named[i] && leg->state == LEG_OPEN) {
 			drain(leg);
 		}
@@ -210,16 +271,38 @@ void legs_close_all(struct engine *engine)
 
 /* ---- finding ---- */
 
-struct leg *legs_by_sent_by(
-	struct engine *engine, enum transport transport, struct span host, uint16_t port)
+static bool is_name(const struct leg_name *name, struct span host, uint16_t port)
 {
-	for (uint32_t i = 0; i < engine->legs.n; i++) {
-		struct leg *leg = &engine->legs.leg[i];
-		if (leg->state != LEG_CLOSED && leg->address.transport == transport &&
-			leg->port == (port ? port : 5060) &&
-			span_ieq(span_of(leg->host, leg->host_n), host))
-			return leg;
-	}
+	return name->port == port && span_ieq(span_of(name->text, name->host_n), host);
+}
+
+static const struct leg_name *former_name(const struct leg *leg, struct span host, uint16_t port)
+{
+	for (uint32_t i = 0; i < leg->n_former; i++)
+		if (is_name(&leg->former[i].name, host, port) &&
+			leg->former[i].until_ms > engine_now_ms(leg->engine))
+			return &leg->former[i].name;
+	return NULL;
+}
+
+/* The name of today counts more than that of another leg yesterday. */
+struct leg *legs_by_sent_by(struct engine *engine, enum transport transport, struct span host,
+	uint16_t port, const struct leg_name **name)
+{
+	if (!port)
+		port = 5060;
+	for (int former = 0; former < 2; former++)
+		for (uint32_t i = 0; i < engine->legs.n; i++) {
+			struct leg *leg = &engine->legs.leg[i];
+			if (leg->state == LEG_CLOSED || leg->address.transport != transport)
+				continue;
+			if (former)
+				*name = former_name(leg, host, port);
+			else
+				*name = is_name(&leg->shown, host, port) ? &leg->shown : NULL;
+			if (*name)
+				return leg;
+		}
 	return NULL;
 }
 
@@ -230,26 +313,25 @@ static bool is_bound_to(const struct leg *leg, struct span host, uint16_t port)
 	       addr_same_ip(&leg->address.bind, &addr);
 }
 
-static bool is_shown_by(const struct leg *leg, struct span host, uint16_t port)
-{
-	return leg->port == port && span_ieq(span_of(leg->host, leg->host_n), host);
-}
-
 bool legs_is_self(struct engine *engine, const struct uri *uri, struct leg **found)
 {
 	enum transport transport;
 	if (!uri_transport(uri, &transport))
 		return false;
 	uint16_t port = uri_port_or_default(uri);
-	for (uint32_t i = 0; i < engine->legs.n; i++) {
-		struct leg *leg = &engine->legs.leg[i];
-		if (leg->state == LEG_CLOSED || (transport && leg->address.transport != transport))
-			continue;
-		if (is_shown_by(leg, uri->host, port) || is_bound_to(leg, uri->host, port)) {
-			*found = leg;
-			return true;
+	for (int former = 0; former < 2; former++)
+		for (uint32_t i = 0; i < engine->legs.n; i++) {
+			struct leg *leg = &engine->legs.leg[i];
+			if (leg->state == LEG_CLOSED ||
+				(transport && leg->address.transport != transport))
+				continue;
+			if (former ? former_name(leg, uri->host, port) != NULL
+				   : is_name(&leg->shown, uri->host, port) ||
+						is_bound_to(leg, uri->host, port)) {
+				*found = leg;
+				return true;
+			}
 		}
-	}
 	return false;
 }
 
@@ -297,10 +379,19 @@ struct leg *legs_towards_among(
 	return NULL;
 }
 
+static bool has_serial(const struct leg *leg, uint32_t serial)
+{
+	for (uint32_t i = 0; i < leg->n_former; i++)
+		if (leg->former[i].serial == serial)
+			return true;
+	return leg->serial == serial;
+}
+
 struct leg *legs_by_serial(struct engine *engine, uint32_t serial)
 {
 	for (uint32_t i = 0; i < engine->legs.n; i++)
-		if (engine->legs.leg[i].state != LEG_CLOSED && engine->legs.leg[i].serial == serial)
+		if (engine->legs.leg[i].state != LEG_CLOSED &&
+			has_serial(&engine->legs.leg[i], serial))
 			return &engine->legs.leg[i];
 	return NULL;
 }

@@ -1,7 +1,9 @@
 /* Legs: parse what users write, open and close sockets through the world, know one's own addresses.
  *
  * A leg that a new script no longer names *drains*: it goes on until nothing was forwarded through
- * it for LEG_LINGER_MS (RFC 3261's 64*T1, after which no response can be due), and closes then. */
+ * it for LEG_LINGER_MS (RFC 3261's 64*T1, after which no response can be due), and closes then. One
+ * that it names with another `advertise` keeps its socket and shows the new address; the former one
+ * is known as its own for LEG_LINGER_MS. */
 #pragma once
 
 #include "base/timers.h"
@@ -12,29 +14,47 @@ enum {
 	LEGS_MAX = 64,
 	LEG_SPEC_MAX = 256,
 	LEG_LINGER_MS = 32000,
+	LEG_FORMER_MAX = 4, /* names a leg has had lately; the oldest are forgotten */
 };
 
 enum leg_state { LEG_CLOSED, LEG_PREPARED, LEG_OPEN, LEG_DRAINING };
 
+/* The address that others know a leg by: advertised or bound. */
+struct leg_name {
+	char text[LEG_SPEC_MAX + 8]; /* "host:port", IPv6 in brackets */
+	uint32_t n, host_n;
+	uint16_t port;
+};
+
 struct leg {
 	enum leg_state state;
 	uint32_t index;
-	uint32_t serial;		/* of this opening: an index is used again, this is not */
-	struct leg_address address;	/* real port once open */
-	char spec[LEG_SPEC_MAX];	/* as the user wrote it */
-	char host[LEG_SPEC_MAX];	/* shown to others: advertised or bound, IPv6 in brackets */
-	uint16_t port;			/* shown to others */
-	char sent_by[LEG_SPEC_MAX + 8]; /* "host:port" */
-	char via[LEG_SPEC_MAX + 24];	/* "Via: SIP/2.0/UDP host:port" */
+	uint32_t serial; /* of this opening and name: an index is used again, this is not */
+	struct leg_address address;	      /* real port once open */
+	char spec[LEG_SPEC_MAX];	      /* as the user wrote it */
+	struct leg_name shown;		      /* in Via and Record-Route */
+	char via[LEG_SPEC_MAX + 24];	      /* "Via: SIP/2.0/UDP host:port" */
 	char record_route[LEG_SPEC_MAX + 48]; /* "Record-Route: <sip:host:port;transport=tcp" */
-	uint32_t sent_by_n, host_n, via_n, record_route_n;
+	uint32_t via_n, record_route_n;
 	int64_t used_ms; /* last time something was sent or received on it */
 	uint64_t n_received, n_sent;
 	uint32_t n_transactions; /* that go by it: it stays open as long */
 	uint32_t n_held;	 /* messages that came by it and are in somebody's hands: as long */
 	struct timer linger;
+	/* What was sent under these comes back under them. Newest first. */
+	struct {
+		struct leg_name name;
+		uint32_t serial;
+		int64_t until_ms;
+	} former[LEG_FORMER_MAX];
+	uint32_t n_former;
 	struct engine *engine;
 };
+
+static inline struct span leg_sent_by(const struct leg *leg)
+{
+	return span_of(leg->shown.text, leg->shown.n);
+}
 
 struct legs {
 	struct leg leg[LEGS_MAX];
@@ -54,29 +74,30 @@ bool leg_spec_parse(struct span text, struct leg_spec *spec, char error[256]);
 
 /* A change of legs, all or nothing: prepare opens what is missing, then commit or abort. */
 struct leg_plan {
+	const struct span *specs; /* borrowed */
 	uint32_t named[LEGS_MAX]; /* leg indices the plan names */
 	uint32_t n_named;
 };
 struct engine;
 /* 0, or -1 with `error` and the number of the offending text in `*bad`; nothing has changed then.
- */
+ * `specs` are to stay until commit or abort. */
 int legs_prepare(struct engine *engine, const struct span *specs, uint32_t n, struct leg_plan *plan,
 	char error[256], uint32_t *bad);
 void legs_commit(struct engine *engine, const struct leg_plan *plan);
 void legs_abort(struct engine *engine, const struct leg_plan *plan);
 void legs_close_all(struct engine *engine);
 
-/* The open leg whose shown address is exactly this; NULL when none. `sent_by` as it stands in a
- * Via. */
-struct leg *legs_by_sent_by(
-	struct engine *engine, enum transport transport, struct span host, uint16_t port);
+/* The open leg that shows exactly this address, or showed it lately, with that name; NULL when
+ * none. `host` and `port` as they stand in a Via. */
+struct leg *legs_by_sent_by(struct engine *engine, enum transport transport, struct span host,
+	uint16_t port, const struct leg_name **name);
 /* True when the URI names one of our legs: shown or bound address, its port (default filled in)
  * and, when the URI says one, its transport. The leg found is put into `*leg` (may be NULL). */
 bool legs_is_self(struct engine *engine, const struct uri *uri, struct leg **leg);
 /* Sent to it by that transport, a message would come back to ourselves. */
 bool legs_is_own_address(
 	struct engine *engine, enum transport transport, const struct addr *target);
-/* NULL: it has gone, or never was. */
+/* Under its present name or a former one. NULL: it has gone, or never was. */
 struct leg *legs_by_serial(struct engine *engine, uint32_t serial);
 /* The first of these (bits by index; 0: of all) that can reach `peer`; NULL when none. */
 struct leg *legs_towards_among(

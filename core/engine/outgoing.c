@@ -33,7 +33,7 @@ static int add_via(struct packet *packet, const struct leg *leg, struct branch_b
 	out = put_span(out, span_of(leg->via, leg->via_n));
 	out = put_text(out, ";branch=");
 	char *branch = out;
-	uint64_t answer_part = branch_answer_part(&route->seed, leg, below, number);
+	uint64_t answer_part = branch_answer_part(&route->seed, leg_sent_by(leg), below, number);
 	out = put_branch(out, answer_part, route->loop_part, number);
 	struct span written = span_between(branch, out);
 	if (connection) {

@@ -120,12 +120,12 @@ int vd_leg_at(struct vd_script *script, uint32_t index, vd_leg *out)
 	free(script->scratch);
 	script->scratch = must_alloc(ADDR_TEXT_MAX);
 	give(&out->spec, span_str(leg->spec));
-	give(&out->address, span_of(leg->sent_by, leg->sent_by_n));
-	give(&out->host, span_of(leg->host, leg->host_n));
+	give(&out->address, leg_sent_by(leg));
+	give(&out->host, span_of(leg->shown.text, leg->shown.host_n));
 	give(&out->ip,
 		span_of(script->scratch, addr_print_ip(&leg->address.bind, script->scratch)));
 	out->serial = leg->serial;
-	out->port = leg->port;
+	out->port = leg->shown.port;
 	out->transport = (int)leg->address.transport;
 	return VD_OK;
 }

@@ -336,6 +336,139 @@ flow "scripts see the legs that are open, not those of another time" {
 	end,
 }
 
+-- ---- the same address under another name ----
+
+local function shown_as(name, others)
+	return ([[
+local sip = require "viaduct"
+local proxy = sip.stateless_proxy {}
+return { legs = { "udp:192.0.2.1:5060;advertise=%s"%s }, receive = function(msg, leg)
+	if msg.ruri and msg.ruri.user == "who" then return msg:reply(200, leg.address) end
+	return proxy:receive(msg)
+end }]]):format(name, others or "")
+end
+
+local function open_phones(net)
+	local alice, bob = net:phone("alice", ALICE), net:phone("bob", "udp:198.51.100.8:5060")
+	alice.to, bob.to = LEG, LEG
+	return alice, bob
+end
+
+local function invited(bob, name)
+	return bob:expect "INVITE" { Via = { "~^SIP/2.0/UDP " .. name .. ";branch=", true },
+		["Record-Route"] = { "~^<sip:" .. name .. ";lr;" } }
+end
+
+local function who(alice)
+	alice:request("OPTIONS", "sip:who@example.com", { leg = LEG })
+	return alice:expect(200).reason
+end
+
+flow "a leg that is advertised otherwise keeps its socket and shows the new address at once" {
+	script_text = shown_as "one.example.com:5080",
+	legs = false,
+	run = function(net)
+		local alice, bob = open_phones(net)
+		alice:request("INVITE", "sip:bob@198.51.100.8")
+		local first = invited(bob, "one.example.com:5080")
+		net:is_true(net:reload(shown_as "two.example.com"), "it loads")
+		net:equal(#net:legs(), 1, "legs ever opened")
+		net:equal(net:legs()[1].shown, "two.example.com:5060", "shown as")
+		net:equal(net:legs()[1].spec, "udp:192.0.2.1:5060;advertise=two.example.com", "spec")
+		net:expect_log "leg.renamed .*shown_as=two.example.com:5060 before=one.example.com:5080"
+		net:equal(who(alice), "two.example.com:5060", "what the script sees")
+		alice:request("INVITE", "sip:bob@198.51.100.8")
+		local second = invited(bob, "two.example.com:5060")
+		for _, request in ipairs { first, second } do
+			bob:reply(200, { request = request, leg = LEG })
+			alice:expect(200) { Via = { true } }
+		end
+		net:is_true(net:rollback(), "it goes back")
+		net:equal(who(alice), "one.example.com:5080", "what the script sees that is back")
+	end,
+}
+
+flow "what was sent under the former name is known for as long as an answer can be due, and no longer" {
+	script_text = shown_as "one.example.com",
+	legs = false,
+	run = function(net)
+		local alice, bob = open_phones(net)
+		alice:request("INVITE", "sip:bob@198.51.100.8")
+		local first = invited(bob, "one.example.com:5060")
+		net:is_true(net:reload(shown_as "two.example.com"), "it loads")
+		net:advance(1)
+		for _, name in ipairs { "three", "two", "three" } do
+			net:is_true(net:reload(shown_as(name .. ".example.com")), "it loads")
+		end
+		net:advance(30)
+		bob:reply(180, { request = first, leg = LEG })
+		alice:expect(180)
+		alice:request("MESSAGE", "sip:bob@198.51.100.8", { route = "<sip:one.example.com;lr>" })
+		bob:expect "MESSAGE" { Route = {} }
+		net:advance(1.1)
+		bob:reply(200, { request = first, leg = LEG })
+		alice:expect_nothing()
+		net:counts { responses_not_ours = 1 }
+	end,
+}
+
+flow "a reload that fails leaves the name that was shown before" {
+	script_text = shown_as "one.example.com",
+	legs = false,
+	run = function(net)
+		local alice, bob = open_phones(net)
+		net:occupy "udp:192.0.2.1:5090"
+		net:refuses(shown_as("two.example.com", ',\n"udp:192.0.2.1:5090"'), 4, "Address already in use")
+		net:equal(net:legs()[1].shown, "one.example.com:5060", "shown as")
+		alice:request("INVITE", "sip:bob@198.51.100.8")
+		invited(bob, "one.example.com:5060")
+		net:refuses(shown_as("two.example.com", ',\n"udp:192.0.2.1:5060;advertise=three.example.com"'), 4,
+			"another leg has this address already")
+		net:equal(net:legs()[1].shown, "one.example.com:5060", "shown as")
+		net:equal(who(alice), "one.example.com:5060", "what the script sees")
+	end,
+}
+
+flow "two legs may exchange their names" {
+	script_text = shown_as("one.example.com", ', "udp:192.0.2.1:5070;advertise=two.example.com:5060"'),
+	legs = false,
+	run = function(net)
+		local alice, bob = open_phones(net)
+		local sent = {}
+		for i, leg in ipairs { LEG, OTHER } do
+			alice:request("INVITE", "sip:bob@198.51.100.8", { leg = leg })
+			sent[i] = invited(bob, ({ "one", "two" })[i] .. ".example.com:5060")
+		end
+		net:is_true(net:reload(shown_as("two.example.com", ', "udp:192.0.2.1:5070;advertise=one.example.com:5060"')), "it loads")
+		for _, request in ipairs(sent) do
+			bob:reply(200, { request = request })
+			alice:expect(200)
+		end
+		alice:request("INVITE", "sip:bob@198.51.100.8", { leg = OTHER })
+		invited(bob, "one.example.com:5060")
+	end,
+}
+
+flow "a handler that waits knows its leg by the former name too" {
+	script_text = [[
+		local sip = require "viaduct"
+		local dispatcher = sip.dispatcher {}
+		return { legs = { "udp:192.0.2.1:5060", "udp:192.0.2.1:5070" }, receive = function(msg, leg)
+			sip.sleep(1)
+			local target = dispatcher:resolve_uri("sip:x@198.51.100.8", { allowed_legs = { leg } })[1]
+			return msg:reply(200, target.leg.address)
+		end }]],
+	legs = false,
+	run = function(net)
+		local alice = net:phone("alice", ALICE)
+		alice:request("OPTIONS", "sip:x@example.com", { leg = OTHER })
+		net:settle()
+		net:is_true(net:reload(shown_as("one.example.com", ', "udp:192.0.2.1:5070;advertise=two.example.com"')), "it loads")
+		net:advance(1)
+		alice:expect(200) { reason = "two.example.com:5070" }
+	end,
+}
+
 flow "a leg of the command line wins over the script's" {
 	script_text = answers("one", "{ '" .. OTHER .. "' }"),
 	legs = { LEG },

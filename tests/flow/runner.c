@@ -204,7 +204,7 @@ static int l_legs(lua_State *L)
 		lua_newtable(L);
 		set_text(L, "spec", leg->spec);
 		set_text(L, "state", states[leg->state]);
-		set_text(L, "shown", leg->sent_by);
+		set_text(L, "shown", leg->shown.text);
 		set_text(L, "transport", leg->address.transport == TRANSPORT_UDP ? "udp" : "tcp");
 		lua_pushlstring(L, bound, addr_print(&leg->address.bind, bound));
 		lua_setfield(L, -2, "bound");
