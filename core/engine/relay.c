@@ -255,10 +255,7 @@ int relay_forward(struct packet *request, const struct relay_target *targets, ui
 		return -1;
 	if (relay->cancelled)
 		return RELAY_GIVEN_UP;
-	if (relay->fork.is_invite && relay->server.state == TXN_TRYING) {
-		relay->trying_at_ms = engine_now_ms(relay->engine) + RELAY_TRYING_MS;
-		relay_arm(relay);
-	}
+	relay_arm_trying(relay);
 	relay->fork.closed = false; /* the owner saw the 6xx and wants to go on all the same */
 	relay->options = *options;
 	relay->round++;
@@ -337,7 +334,7 @@ static void answer_best(struct relay *relay)
 
 void relay_request_done(struct relay *relay)
 {
-	if (!relay_is_stateful(relay))
+	if (!relay_is_stateful(relay) && !relay->fork.answered)
 		relay_leave_table(relay); /* a repetition is to be decided anew */
 	else if (relay->request->decision == DECISION_DROPPED)
 		cancel_pending(relay); /* the script wants no answer */

@@ -96,13 +96,20 @@ struct relay {
 
 /* Its handler waits: from now on the request has its server transaction, so that it is handled once
  * however often it comes, and a CANCEL finds it. What the handler then decides statelessly ends it
- * again. Not for ACK and CANCEL. */
-void relay_begin(struct packet *request);
+ * again. Not for ACK and CANCEL. `patient`: the handler may wait for long, which the caller of an
+ * INVITE is told by a 100; not when the next step is a stateless forward (RFC 3261 16.11). */
+void relay_begin(struct packet *request, bool patient);
 /* Its answers are those of a transaction: it was forwarded statefully, or cancelled while its
  * handler waited. */
 static inline bool relay_is_stateful(const struct relay *relay)
 {
 	return relay->n_branches > 0 || relay->cancelled;
+}
+/* The caller of an INVITE has heard from the transaction and does not repeat it any more: what is
+ * lost from now on the transaction has to repeat, so nothing may be decided past it. */
+static inline bool relay_has_spoken(const struct relay *relay)
+{
+	return relay->server.state == TXN_PROCEEDING;
 }
 
 /* Starts, or goes on with other targets after a forward that ended without 2xx. 0; RELAY_GIVEN_UP:

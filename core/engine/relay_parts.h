@@ -25,6 +25,8 @@ static inline bool relay_awaits_final(const struct relay *relay)
 /* NULL when a limit stands against it, or there is one for this request. */
 struct relay *relay_new(struct packet *request);
 void relay_arm(struct relay *relay);
+/* A 100 is due soon, unless something else goes upstream first (RFC 3261 17.2.1). */
+void relay_arm_trying(struct relay *relay);
 void relay_leave_table(struct relay *relay);
 void relay_send(struct relay *relay, uint32_t code, const struct iovec *iov, uint32_t n);
 void relay_upstream(struct relay *relay, struct packet *response, int vias);

@@ -34,6 +34,15 @@ void relay_arm(struct relay *relay)
 		timers_arm(&relay->engine->timers, &relay->timer, due_ms);
 }
 
+void relay_arm_trying(struct relay *relay)
+{
+	bool is_silent = relay->server.state == TXN_TRYING && relay->trying_at_ms == INT64_MAX;
+	if (!relay->fork.is_invite || !is_silent)
+		return;
+	relay->trying_at_ms = engine_now_ms(relay->engine) + RELAY_TRYING_MS;
+	relay_arm(relay);
+}
+
 static void send_stored(struct relay *relay)
 {
 	struct iovec iov = {relay->response, relay->response_n};
@@ -105,7 +114,8 @@ static void server_timer(struct timer *timer)
 		relay_let_go(relay);
 		return;
 	}
-	if (write_reply(&request->msg, &(struct reply){.code = 100}, &out))
+	bool is_silent = !request->reply_code && request->decision == DECISION_NONE;
+	if (is_silent && write_reply(&request->msg, &(struct reply){.code = 100}, &out))
 		relay_send(relay, 100, &(struct iovec){(void *)out.p, out.n}, 1);
 	else
 		relay_arm(relay);
@@ -147,12 +157,15 @@ struct relay *relay_new(struct packet *request)
 	return relay;
 }
 
-void relay_begin(struct packet *request)
+void relay_begin(struct packet *request, bool patient)
 {
 	enum method_id method = request->msg.method_id;
-	if (request->msg.is_request && !request->relay && request->decision == DECISION_NONE &&
-		method != METHOD_ACK && method != METHOD_CANCEL)
-		relay_new(request);
+	if (!request->msg.is_request || request->decision != DECISION_NONE ||
+		method == METHOD_ACK || method == METHOD_CANCEL)
+		return;
+	struct relay *relay = request->relay ? request->relay : relay_new(request);
+	if (relay && patient)
+		relay_arm_trying(relay);
 }
 
 /* ---- upstream ---- */

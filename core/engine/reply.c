@@ -37,8 +37,9 @@ static void send_reply(struct packet *packet, uint32_t code, struct span bytes)
 	packet->decision = DECISION_REPLIED;
 	packet->reply_code = code;
 	engine->count[COUNT_replied]++;
-	if (packet->relay && relay_is_stateful(packet->relay)) {
-		relay_answer(packet->relay, code, bytes);
+	struct relay *relay = packet->relay;
+	if (relay && (relay_is_stateful(relay) || relay_has_spoken(relay))) {
+		relay_answer(relay, code, bytes);
 		return;
 	}
 	struct flow to = packet_reply_flow(packet);

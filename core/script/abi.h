@@ -15,6 +15,7 @@ enum vd_code {
 	VD_TEXT = 3,        // vd_value.p, .n is the answer
 	VD_BOOL = 4,        // vd_value.number is 0 or 1
 	VD_RESOLVE = 5,     // a name has to be looked up first
+	VD_STATEFUL = 6,    // it has to be forwarded statefully
 	VD_GONE = -1,       // the message is no longer available
 	VD_BAD_NAME = -2,   // no header name
 	VD_BAD_VALUE = -3,  // CR, LF, NUL, or of the wrong form
@@ -63,7 +64,8 @@ int vd_reply_header(vd_script *script, const char *name, uint32_t name_n, const 
 int vd_reply_body(vd_script *script, const char *body, uint32_t n, const char *type, uint32_t type_n);
 int vd_reply_send(vd_script *script, double message, uint32_t code, const char *reason, uint32_t reason_n);
 int vd_message_drop(vd_script *script, double message, const char *reason, uint32_t n);
-// Statelessly, by Route and Request-URI or by Via. VD_RESOLVE: nothing done yet, vd_wait_target comes first.
+// Statelessly, by Route and Request-URI or by Via. VD_RESOLVE: nothing done yet, vd_wait_target comes first. VD_STATEFUL: nothing done; its
+// caller had a 100 while the handler waited and repeats it no more, so a transaction has to.
 int vd_message_forward(vd_script *script, double message);
 // After vd_wait_target: to the address found, or answered when there is none.
 int vd_message_forward_found(vd_script *script, double message);

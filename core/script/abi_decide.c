@@ -111,12 +111,21 @@ static int may_forward(struct vd_script *script, double handle, struct packet **
 	return (*packet)->decision == DECISION_NONE ? VD_OK : VD_REFUSED;
 }
 
+static bool must_be_stateful(const struct vd_script *script, const struct packet *packet)
+{
+	const struct relay *relay = packet->relay;
+	return packet->msg.is_request && relay && relay_has_spoken(relay) &&
+	       !relay_is_stateful(relay) && script->running && script->running->packet == packet;
+}
+
 int vd_message_forward(struct vd_script *script, double handle)
 {
 	struct packet *packet;
 	int rc = may_forward(script, handle, &packet);
 	if (rc)
 		return rc;
+	if (must_be_stateful(script, packet))
+		return VD_STATEFUL;
 	return forward(packet) == FORWARD_DONE ? VD_OK : VD_RESOLVE;
 }
 
@@ -129,6 +138,8 @@ int vd_message_forward_found(struct vd_script *script, double handle)
 		return rc;
 	if (!task || !packet->msg.is_request)
 		return VD_MISUSE;
+	if (must_be_stateful(script, packet))
+		return VD_STATEFUL;
 	forward_request_to(packet, task->n_targets ? task->targets : NULL);
 	return VD_OK;
 }

@@ -237,7 +237,7 @@ static bool run(struct task *task, int n, struct script_failure *failure)
 	script->running = NULL;
 	if (status == LUA_YIELD && task->wait) {
 		if (task->packet)
-			relay_begin(task->packet);
+			relay_begin(task->packet, task->wait != WAIT_TARGET);
 		lua_settop(task->co, 0);
 		script->engine->count[COUNT_tasks_waited]++;
 		link_task(task, &script->waiting);

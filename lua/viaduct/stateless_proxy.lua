@@ -6,7 +6,7 @@ local wait = require "viaduct.wait"
 
 local C, script = abi.C, abi.script
 local handle_of = require("viaduct.message").handle
-local OK, RESOLVE = C.VD_OK, C.VD_RESOLVE
+local OK, RESOLVE, STATEFUL = C.VD_OK, C.VD_RESOLVE, C.VD_STATEFUL
 
 --- Forwards messages; errors are answered as RFC 3261 16.3 to 16.6 say.
 ---@class viaduct.StatelessProxy
@@ -26,7 +26,9 @@ local function check(code)
 	end
 end
 
---- Forwards a message; waits only when a name has to be looked up (RFC 3263).
+--- Forwards a message; waits only when a name has to be looked up (RFC 3263). An INVITE whose caller was sent a 100, since
+--- its handler had waited for more than 200 ms, is repeated by nobody but us: it goes the way of message:forward, and its
+--- final response is waited for.
 ---@param message viaduct.Message
 ---@return true
 function StatelessProxy:receive(message) -- luacheck: no self
@@ -36,7 +38,9 @@ function StatelessProxy:receive(message) -- luacheck: no self
 		wait.target(handle)
 		code = C.vd_message_forward_found(script, handle)
 	end
-	if code ~= OK then
+	if code == STATEFUL then
+		message:forward(message.uri)
+	elseif code ~= OK then
 		check(code)
 	end
 	return true
