@@ -2,6 +2,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -51,17 +52,57 @@ static int tick_signal(void)
 	return SIGRTMIN + 3;
 }
 
+/* What a signal does is one thing for the whole process, however many engines run in it, so the
+ * count of those who need it must be one too: the first sets it, the last puts back what was. */
+static struct {
+	pthread_mutex_t lock;
+	uint32_t users;
+	struct sigaction before;
+} handler = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool handle_ticks(void)
+{
+	struct sigaction action = {.sa_sigaction = tick, .sa_flags = SA_SIGINFO | SA_RESTART};
+	sigemptyset(&action.sa_mask);
+	pthread_mutex_lock(&handler.lock);
+	bool handled = handler.users > 0 || sigaction(tick_signal(), &action, &handler.before) == 0;
+	handler.users += handled;
+	pthread_mutex_unlock(&handler.lock);
+	return handled;
+}
+
+static void leave_ticks(void)
+{
+	pthread_mutex_lock(&handler.lock);
+	if (--handler.users == 0)
+		sigaction(tick_signal(), &handler.before, NULL);
+	pthread_mutex_unlock(&handler.lock);
+}
+
+/* Those on their way to this thread. Another watchdog of the thread may lose one: it ticks on. */
+static void discard_ticks(void)
+{
+	static const struct timespec at_once = {0};
+	sigset_t ticks, mask;
+	sigemptyset(&ticks);
+	sigaddset(&ticks, tick_signal());
+	pthread_sigmask(SIG_BLOCK, &ticks, &mask);
+	while (sigtimedwait(&ticks, NULL, &at_once) > 0)
+		;
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
 struct watchdog *watchdog_new(void)
 {
 	struct watchdog *watchdog = must_zalloc(sizeof *watchdog);
-	struct sigaction action = {.sa_sigaction = tick, .sa_flags = SA_SIGINFO | SA_RESTART};
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = tick_signal()};
 	struct itimerspec every = {{0, TICK_MS * 1000000}, {0, TICK_MS * 1000000}};
 	event.sigev_value.sival_ptr = watchdog;
 	event._sigev_un._tid = gettid();
-	sigemptyset(&action.sa_mask);
-	if (sigaction(tick_signal(), &action, NULL) ||
-		timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &watchdog->timer)) {
+	bool handled = handle_ticks();
+	if (!handled || timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &watchdog->timer)) {
+		if (handled)
+			leave_ticks();
 		free(watchdog);
 		return NULL;
 	}
@@ -74,8 +115,8 @@ void watchdog_free(struct watchdog *watchdog)
 	if (!watchdog)
 		return;
 	timer_delete(watchdog->timer);
-	/* A tick already on its way would find freed memory: ignoring discards it. */
-	signal(tick_signal(), SIG_IGN);
+	discard_ticks(); /* they would find freed memory */
+	leave_ticks();
 	free(watchdog);
 }
 

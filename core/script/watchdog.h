@@ -15,6 +15,7 @@ struct watchdog;
 
 /* Must be called by the thread that runs the scripts. NULL when the machine has no such timer. */
 struct watchdog *watchdog_new(void);
+/* By the same thread. With the last watchdog of the process the signal does what it did before. */
 void watchdog_free(struct watchdog *watchdog);
 void watchdog_begin(struct watchdog *watchdog, struct lua_State *running, uint32_t budget_ms);
 /* True when the budget was exceeded. */
