@@ -44,15 +44,17 @@ void host_reap_soon(struct host *host)
 
 /* ---- the gate ---- */
 
-/* The line a text of the script stands in: where the user has to look. 0 when it is nowhere. */
-static uint32_t line_of(const char *file, const char *text)
+/* The first line of the script that a text stands in, or the last that begins with it: where the
+ * user has to look. 0 when it is nowhere. */
+static uint32_t line_of(const char *file, const char *text, bool begins)
 {
 	FILE *in = fopen(file, "r");
 	char line[1024];
 	uint32_t number = 0, found = 0;
-	while (in && !found && fgets(line, sizeof line, in)) {
+	while (in && fgets(line, sizeof line, in)) {
 		number++;
-		if (strstr(line, text))
+		if (begins ? span_starts(span_str(line), span_str(text))
+			   : !found && strstr(line, text))
 			found = number;
 	}
 	if (in)
@@ -72,16 +74,23 @@ static uint32_t specs_of(
 	return script->n_legs;
 }
 
+static void blame(
+	struct script_failure *failure, const char *file, uint32_t line, const char *error)
+{
+	snprintf(failure->file, sizeof failure->file, "%s", file);
+	snprintf(failure->message, sizeof failure->message, "%s", error);
+	failure->line = line;
+}
+
 static void blame_leg(
 	struct script_failure *failure, const char *file, struct span spec, const char *error)
 {
 	char text[LEG_SPEC_MAX];
 	snprintf(text, sizeof text, "%.*s", (int)spec.n, spec.p);
-	snprintf(failure->file, sizeof failure->file, "%s", file);
-	snprintf(failure->message, sizeof failure->message, "%s", error);
-	failure->line = line_of(file, text);
-	if (!failure->line) /* put together in pieces */
-		failure->line = line_of(file, "legs");
+	uint32_t line = line_of(file, text, false);
+	if (!line) /* put together in pieces */
+		line = line_of(file, "legs", false);
+	blame(failure, file, line, error);
 }
 
 int host_check(struct host *host, const char *file, struct script_failure *failure)
@@ -156,7 +165,7 @@ int host_load(struct host *host, const char *file, const char *by)
 		return refuse(host, &failure, by);
 	uint32_t n = specs_of(host, script, specs);
 	if (!n) {
-		blame_leg(&failure, file, SPAN("return"),
+		blame(&failure, file, line_of(file, "return", true),
 			"the script names no legs and -l gave none: write legs = { "
 			"\"udp:127.0.0.1:5060\" }");
 		script_free(script);

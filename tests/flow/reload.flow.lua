@@ -50,7 +50,7 @@ local broken = {
 	{ "a leg that is a number", "\nreturn { legs = { 5060 }, receive = print }", 2, "leg 1 must be a text" },
 	{ "legs that are a text", "\nreturn { legs = 'udp:192.0.2.1:5060', receive = print }", 2, "legs must be a list" },
 	{ "a wildcard leg without advertise", "\nreturn { legs = { 'udp:0.0.0.0:5060' }, receive = print }", 2, "add ;advertise=IP" },
-	{ "no legs", "\nreturn { receive = print }", 2, "the script names no legs and -l gave none" },
+	{ "no legs", "local function f()\n\treturn 1\nend\nreturn { receive = f }", 4, "the script names no legs and -l gave none" },
 	{ "a leg that is in use", "return { receive = print, legs = { 'udp:192.0.2.1:5070',\n'udp:192.0.2.1:5090' } }", 2,
 		"Address already in use" },
 	{ "a module that is missing", "\nlocal m = require 'missing'\nreturn m", 2, "module 'missing' not found" },
