@@ -7,7 +7,7 @@ local types = { A = 0, AAAA = 1, SRV = 2 }
 local M = {}
 local resolve
 
-local FORM = 'dnsresolv answers with records: { "SRV", priority, target, port }, { "A", address, name } or { "AAAA", address, name }'
+local FORM = 'dnsresolv answers with records: { "SRV", priority, target, port }, { "A", address } or { "AAAA", address }'
 
 local function give(question, record)
 	local kind = type(record) == "table" and types[record[1]]

@@ -67,7 +67,8 @@ flow "over UDP it is sent at the times of RFC 3261 17.1.2 until Timer F, and the
 }
 
 flow "an INVITE is sent at the times of RFC 3261 17.1.1 until Timer B" {
-	script_text = acting [[dispatcher:deliver(sip.request { method = "INVITE", uri = "sip:bob@198.51.100.8" }, { id = "mine", callback = told })]],
+	script_text = acting [[dispatcher:deliver(sip.request { method = "INVITE", uri = "sip:bob@198.51.100.8" },
+		{ id = "mine", callback = told })]],
 	run = function(net)
 		exact(net)
 		local alice, bob = parties(net, "alice", "bob")
@@ -95,7 +96,8 @@ flow "with do_retransmits false it is sent once, and nothing is told of what is 
 }
 
 flow "the dispatcher's do_retransmits is what a delivery does that says nothing of its own" {
-	script_text = acting([[probe("sip:bob@198.51.100.8", {}) probe("sip:carol@198.51.100.9", { do_retransmits = true })]], "do_retransmits = false"),
+	script_text = acting([[probe("sip:bob@198.51.100.8", {})
+		probe("sip:carol@198.51.100.9", { do_retransmits = true })]], "do_retransmits = false"),
 	run = function(net)
 		local alice, bob, carol = parties(net, "alice", "bob", "carol")
 		poke(net, alice)
@@ -108,7 +110,8 @@ flow "the dispatcher's do_retransmits is what a delivery does that says nothing 
 }
 
 flow "where no leg leads, and what has no address, is told by an errno name" {
-	script_text = acting [[probe "sip:bob@nowhere.example" probe "sip:bob@[2001:db8::5]" probe "sips:bob@198.51.100.8" probe "sip:bob@255.255.255.255" ]],
+	script_text = acting [[probe "sip:bob@nowhere.example" probe "sip:bob@[2001:db8::5]"
+		probe "sips:bob@198.51.100.8" probe "sip:bob@255.255.255.255" ]],
 	run = function(net)
 		local alice = parties(net, "alice")
 		poke(net, alice)
