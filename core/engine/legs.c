@@ -4,66 +4,6 @@
 
 #include "engine/engine.h"
 
-/* ---- what users write ---- */
-
-static bool advertised(struct span text, struct leg_spec *spec, char error[256])
-{
-	const char *colon = text.n && text.p[0] == '[' ? NULL : memrchr(text.p, ':', text.n);
-	const char *close = text.n && text.p[0] == '[' ? memchr(text.p, ']', text.n) : NULL;
-	if (close && close + 1 < span_end(text) && close[1] == ':')
-		colon = close + 1;
-	spec->host = colon ? span_between(text.p, colon) : text;
-	uint32_t port = 0;
-	bool port_ok = !colon || (span_u32(span_between(colon + 1, span_end(text)), &port) &&
-					 port > 0 && port <= UINT16_MAX);
-	spec->port = (uint16_t)port;
-	if (port_ok && host_is_valid(spec->host))
-		return true;
-	snprintf(error, 256, "advertise=%.*s is no host: write advertise=198.51.100.1:5060",
-		(int)text.n, text.p);
-	return false;
-}
-
-bool leg_spec_parse(struct span text, struct leg_spec *spec, char error[256])
-{
-	*spec = (struct leg_spec){0};
-	struct span whole = text;
-	const char *semicolon = span_find(text, ';');
-	struct span option =
-		semicolon ? span_between(semicolon + 1, span_end(text)) : span_of(NULL, 0);
-	if (semicolon)
-		text = span_between(text.p, semicolon);
-	const char *colon = span_find(text, ':');
-	if (whole.n < LEG_SPEC_MAX && colon)
-		spec->address.transport = transport_of(span_between(text.p, colon));
-	if (!spec->address.transport || spec->address.transport == TRANSPORT_TLS ||
-		!addr_parse(span_between(colon + 1, span_end(text)), 5060, &spec->address.bind)) {
-		snprintf(error, 256, "'%.*s' is no leg: write udp:127.0.0.1:5060 or tcp:[::1]:5060",
-			(int)(whole.n > 100 ? 100 : whole.n), whole.p);
-		return false;
-	}
-	if (option.n) {
-		if (!span_starts(option, SPAN("advertise="))) {
-			snprintf(error, 256,
-				"unknown leg option '%.*s': only ;advertise=HOST[:PORT]",
-				(int)option.n, option.p);
-			return false;
-		}
-		if (!advertised(span_from(option, sizeof "advertise=" - 1), spec, error))
-			return false;
-	}
-	if (!spec->host.n && addr_is_any(&spec->address.bind)) {
-		snprintf(error, 256,
-			"%.*s listens on every address: add ;advertise=IP, the address others "
-			"reach it by",
-			(int)whole.n, whole.p);
-		return false;
-	}
-	return true;
-}
-
-/* ---- opening and closing ---- */
-
 /* What it was opened as: the port it got may be another. */
 static bool is_opened_as(const struct leg *leg, const struct leg_address *address)
 {
@@ -93,12 +33,15 @@ static struct leg *free_slot(struct legs *legs)
 	return &legs->leg[legs->n++];
 }
 
+/* What its text says beside where it listens. */
 static void show_as(struct leg *leg, const struct leg_spec *spec)
 {
 	char host[ADDR_TEXT_MAX];
 	struct span shown = spec->host.n ? spec->host
 					 : span_of(host, addr_print_host(&leg->address.bind, host));
 	struct leg_name *name = &leg->shown;
+	leg->n_networks = spec->n_networks;
+	memcpy(leg->networks, spec->networks, sizeof leg->networks);
 	name->host_n = shown.n;
 	name->port = spec->port ? spec->port : addr_port(&leg->address.bind);
 	name->n = (uint32_t)snprintf(
@@ -232,6 +175,16 @@ int legs_prepare(struct engine *engine, const struct span *specs, uint32_t n, st
 	return 0;
 }
 
+static void put_to_use(struct leg *leg)
+{
+	if (leg->state == LEG_OPEN)
+		return;
+	timers_cancel(&leg->engine->timers, &leg->linger);
+	leg->state = LEG_OPEN;
+	log_event(leg->engine->log, LOG_INFO, "leg.open", LOG_STR("leg", leg->spec),
+		LOG_STR("shown_as", leg->shown.text));
+}
+
 void legs_commit(struct engine *engine, const struct leg_plan *plan)
 {
 	struct legs *legs = &engine->legs;
@@ -242,14 +195,10 @@ void legs_commit(struct engine *engine, const struct leg_plan *plan)
 	}
 	for (uint32_t i = 0; i < legs->n; i++) {
 		struct leg *leg = &legs->leg[i];
-		if (named[i] && leg->state != LEG_OPEN) {
-			timers_cancel(&engine->timers, &leg->linger);
-			leg->state = LEG_OPEN;
-			log_event(engine->log, LOG_INFO, "leg.open", LOG_STR("leg", leg->spec),
-				LOG_STR("shown_as", leg->shown.text));
-		} else if (!named[i] && leg->state == LEG_OPEN) {
-			drain(leg);
-		}
+		if (named[i])
+			put_to_use(leg);
+		else
+			legs_remove(leg);
 	}
 }
 
@@ -260,6 +209,27 @@ void legs_abort(struct engine *engine, const struct leg_plan *plan)
 		if (leg->state == LEG_PREPARED)
 			close_leg(leg);
 	}
+}
+
+struct leg *legs_add(struct engine *engine, struct span text, char error[256])
+{
+	struct leg_spec spec;
+	if (!leg_spec_parse(text, &spec, error))
+		return NULL;
+	struct leg *leg = by_address(&engine->legs, &spec.address);
+	if (!leg)
+		leg = open_leg(engine, text, &spec, error);
+	if (!leg)
+		return NULL;
+	respell(leg, text);
+	put_to_use(leg);
+	return leg;
+}
+
+void legs_remove(struct leg *leg)
+{
+	if (leg->state == LEG_OPEN)
+		drain(leg);
 }
 
 void legs_close_all(struct engine *engine)
@@ -348,11 +318,21 @@ bool legs_is_own_address(struct engine *engine, enum transport transport, const 
 	return false;
 }
 
+/* can_deliver_to of the leg. */
+static bool may_reach(const struct leg *leg, const struct addr *peer)
+{
+	for (uint32_t i = 0; i < leg->n_networks; i++)
+		if (network_has(&leg->networks[i], peer))
+			return true;
+	return leg->n_networks == 0;
+}
+
 static bool can_reach(const struct leg *leg, enum transport transport, const struct addr *peer)
 {
 	return leg->state != LEG_CLOSED && leg->address.transport == transport &&
 	       leg->address.bind.sa.sa_family == peer->sa.sa_family &&
-	       (!addr_is_loopback(&leg->address.bind) || addr_is_loopback(peer));
+	       (!addr_is_loopback(&leg->address.bind) || addr_is_loopback(peer)) &&
+	       (!leg->n_networks || may_reach(leg, peer));
 }
 
 struct leg *legs_towards(struct engine *engine, enum transport transport, const struct addr *peer,

@@ -6,6 +6,7 @@
  * is known as its own for LEG_LINGER_MS. */
 #pragma once
 
+#include "base/network.h"
 #include "base/timers.h"
 #include "base/world.h"
 #include "sip/uri.h"
@@ -14,6 +15,7 @@ enum {
 	LEGS_MAX = 64,
 	LEG_SPEC_MAX = 256,
 	LEG_LINGER_MS = 32000,
+	LEG_NETWORKS_MAX = 16,
 	LEG_FORMER_MAX = 4, /* names a leg has had lately; the oldest are forgotten */
 };
 
@@ -36,6 +38,8 @@ struct leg {
 	char via[LEG_SPEC_MAX + 24];	      /* "Via: SIP/2.0/UDP host:port" */
 	char record_route[LEG_SPEC_MAX + 48]; /* "Record-Route: <sip:host:port;transport=tcp" */
 	uint32_t via_n, record_route_n;
+	struct network networks[LEG_NETWORKS_MAX]; /* the only ones it delivers to; none: all */
+	uint32_t n_networks;
 	int64_t used_ms; /* last time something was sent or received on it */
 	uint64_t n_received, n_sent;
 	uint32_t n_transactions; /* that go by it: it stays open as long */
@@ -66,10 +70,13 @@ struct leg_spec {
 	struct leg_address address;
 	struct span host; /* advertised, or empty */
 	uint16_t port;	  /* advertised, or 0 */
+	struct network networks[LEG_NETWORKS_MAX];
+	uint32_t n_networks;
 };
 
-/* `udp:127.0.0.1:5060`, `tcp:[::1]:5060`, `udp:0.0.0.0:5060;advertise=198.51.100.1[:5060]`. False
- * with a sentence in `error` that says what to write instead. */
+/* `udp:127.0.0.1:5060`, `tcp:[::1]:5060`, `udp:0.0.0.0:5060;advertise=198.51.100.1[:5060]`,
+ * `udp:10.0.0.1:5060;can_deliver_to=10.0.0.0/8,192.168.0.0/16`. False with a sentence in `error`
+ * that says what to write instead. */
 bool leg_spec_parse(struct span text, struct leg_spec *spec, char error[256]);
 
 /* A change of legs, all or nothing: prepare opens what is missing, then commit or abort. */
@@ -86,6 +93,11 @@ int legs_prepare(struct engine *engine, const struct span *specs, uint32_t n, st
 void legs_commit(struct engine *engine, const struct leg_plan *plan);
 void legs_abort(struct engine *engine, const struct leg_plan *plan);
 void legs_close_all(struct engine *engine);
+/* One more, until the next plan that does not name it; one that is open already is put to use
+ * again. NULL with `error`. */
+struct leg *legs_add(struct engine *engine, struct span spec, char error[256]);
+/* Drains. */
+void legs_remove(struct leg *leg);
 
 /* The open leg that shows exactly this address, or showed it lately, with that name; NULL when
  * none. `host` and `port` as they stand in a Via. */

@@ -199,6 +199,9 @@ typedef struct vd_leg {
 	int transport;
 } vd_leg;
 int vd_leg_at(vd_script *script, uint32_t leg, vd_leg *out);
+// While it runs: the serial of a leg that was opened, or a negative code with `error` in words; removing: VD_GONE when there is none.
+double vd_leg_add(vd_script *script, const char *spec, uint32_t n, vd_value *error);
+int vd_leg_remove(vd_script *script, uint32_t leg);
 // What the script returned, told while it loads.
 int vd_load_leg(vd_script *script, const char *spec, uint32_t n);
 int vd_load_module(vd_script *script, const char *path, uint32_t n);

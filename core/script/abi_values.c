@@ -130,6 +130,28 @@ int vd_leg_at(struct vd_script *script, uint32_t index, vd_leg *out)
 	return VD_OK;
 }
 
+double vd_leg_add(struct vd_script *script, const char *spec, uint32_t n, vd_value *error)
+{
+	if (script->loading)
+		return VD_REFUSED;
+	free(script->scratch);
+	script->scratch = must_alloc(256);
+	struct leg *leg = legs_add(script->engine, span_of(spec, n), script->scratch);
+	if (leg)
+		return leg->serial;
+	give(error, span_str(script->scratch));
+	return VD_BAD_VALUE;
+}
+
+int vd_leg_remove(struct vd_script *script, uint32_t serial)
+{
+	struct leg *leg = legs_by_serial(script->engine, serial);
+	if (!leg)
+		return VD_GONE;
+	legs_remove(leg);
+	return VD_OK;
+}
+
 int vd_load_leg(struct vd_script *script, const char *spec, uint32_t n)
 {
 	if (!script->loading || !n || n >= LEG_SPEC_MAX)

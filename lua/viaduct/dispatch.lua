@@ -53,9 +53,10 @@ local function load_legs(legs, complain)
 	elseif type(legs) ~= "table" then
 		complain 'legs must be a list: write legs = { "udp:127.0.0.1:5060" }'
 	end
-	for index, spec in ipairs(legs) do
-		if type(spec) ~= "string" then
-			complain(('leg %d must be a text such as "udp:127.0.0.1:5060", not a %s'):format(index, type(spec)))
+	for index, given in ipairs(legs) do
+		local spec = leg.spec_of(given)
+		if not spec then
+			complain(('leg %d must be a text such as "udp:127.0.0.1:5060", not a %s'):format(index, type(given)))
 		elseif C.vd_load_leg(script, spec, #spec) ~= C.VD_OK then
 			complain(("leg %d is too long, or there are too many legs"):format(index))
 		end

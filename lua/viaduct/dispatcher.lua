@@ -59,6 +59,33 @@ function Dispatcher:get_legs(given) -- luacheck: no self
 	return list
 end
 
+--- Opens one more leg, until a reload to a script that does not name it. While the script loads it is one of its legs.
+---@param given string|table "udp:127.0.0.1:5060", or { proto, addr, port }; `can_deliver_to` = { "10.0.0.0/8" } limits where it sends
+---@return viaduct.Leg|nil leg nil while the script loads: legs are opened all together afterwards
+---@return string|nil message why it cannot be opened
+---@return string|nil code "unavailable"
+function Dispatcher:add_leg(given) -- luacheck: no self
+	local spec = leg.spec_of(given)
+	if not spec then
+		misuse('add_leg takes a text such as "udp:127.0.0.1:5060" or { proto = "udp", addr = "127.0.0.1", port = 5060 }, not a %s',
+			type(given))
+	end
+	local serial = C.vd_leg_add(script, spec, #spec, value)
+	if serial == C.VD_REFUSED then
+		if C.vd_load_leg(script, spec, #spec) ~= C.VD_OK then
+			misuse("the leg '%s' is too long, or there are too many legs", spec)
+		end
+		return nil
+	elseif serial < 0 then
+		return nil, text(value), "unavailable"
+	end
+	return leg.of(serial)
+end
+
+--- Closes a leg once nothing can come back on it any more (32 seconds after it was used last).
+---@param one viaduct.Leg
+function Dispatcher:remove_leg(one) C.vd_leg_remove(script, leg.serial_of(one)) end -- luacheck: no self
+
 -- ---- timers ----
 
 --- Calls a function once, or again and again.

@@ -54,6 +54,35 @@ function M.all()
 	return list
 end
 
+local function networks_of(given)
+	local list = type(given) == "string" and { given } or given
+	if type(list) ~= "table" or #list == 0 then
+		misuse('can_deliver_to is a list of networks: write { "10.0.0.0/8" }, not %s', tostring(given))
+	end
+	return table.concat(list, ",")
+end
+
+--- A leg as text: what is written "udp:127.0.0.1:5060" or { "udp:10.0.0.1:5060", can_deliver_to = { "10.0.0.0/8" } }, or in
+--- parts { proto = "udp", addr = "10.0.0.1", port = 5060 }. nil when it is neither.
+---@param given string|table
+---@return string|nil
+function M.spec_of(given)
+	if type(given) == "string" then
+		return given
+	elseif type(given) ~= "table" then
+		return nil
+	end
+	local spec = given[1]
+	if not spec and type(given.addr) == "string" then
+		local addr = given.addr:find ":" and not given.addr:find "^%[" and "[" .. given.addr .. "]" or given.addr
+		spec = ("%s:%s:%d"):format(given.proto or "udp", addr, given.port or 5060)
+	end
+	if type(spec) ~= "string" then
+		return nil
+	end
+	return given.can_deliver_to and spec .. ";can_deliver_to=" .. networks_of(given.can_deliver_to) or spec
+end
+
 -- The number C knows it by.
 function M.serial_of(one)
 	for serial, object in pairs(known) do

@@ -387,3 +387,82 @@ return {}]],
 		net:expect_log "request.undecided"
 	end,
 }
+
+-- ---- legs that reach only some ----
+
+local TWO_SIDES = [[
+local sip = require "viaduct"
+local proxy = sip.stateless_proxy {}
+return { legs = { { "udp:192.0.2.1:5060", can_deliver_to = { "198.51.100.7", "198.51.100.8/31" } },
+		{ "udp:192.0.2.2:5060", can_deliver_to = "198.51.100.10/32" } },
+	receive = proxy }]]
+
+flow "a leg delivers only to the networks it names: two sides need no code" {
+	legs = false,
+	script_text = TWO_SIDES,
+	run = function(net)
+		local alice, bob, dave = parties(net, "alice", "bob", "dave")
+		alice:request("OPTIONS", "sip:bob@198.51.100.8")
+		bob:expect "OPTIONS" { Via = { "~192.0.2.1:5060", true } }
+		alice:request("OPTIONS", "sip:dave@198.51.100.10")
+		dave:expect "OPTIONS" { Via = { "~192.0.2.2:5060", "~192.0.2.1:5060", true } }
+		dave:reply(200)
+		alice:expect(200)
+	end,
+}
+
+flow "what no leg may deliver to is answered 503" {
+	legs = false,
+	script_text = TWO_SIDES,
+	run = function(net)
+		local alice = parties(net, "alice")
+		alice:request("OPTIONS", "sip:x@198.51.100.99")
+		alice:expect(503)
+	end,
+}
+
+flow "a network that is none is refused with the line of the leg and what to write" {
+	unloaded = true,
+	legs = false,
+	run = function(net)
+		net:refuses([[
+return { receive = function() end,
+	legs = { { "udp:192.0.2.1:5060", can_deliver_to = { "10.0.0.0/33" } } } }]], 2, "'10.0.0.0/33' is no network")
+	end,
+}
+
+flow "add_leg opens a leg at once, and remove_leg closes it when nothing can come back on it" {
+	script_text = acting [[
+		local added, why, code = dispatcher:add_leg { proto = "udp", addr = "192.0.2.5", port = 5080 }
+		sip.log("added " .. tostring(added))
+		sip.log("legs " .. #dispatcher:get_legs { port = 5080 })
+		sip.after(1, function() dispatcher:remove_leg(added) end)
+		added, why, code = dispatcher:add_leg "udp:nowhere:5080"
+		sip.log(("not added %s: %s %s"):format(tostring(added), why, code))
+		return msg:reply(200)]],
+	run = function(net)
+		local alice = parties(net, "alice")
+		alice:request("MESSAGE", "sip:x@example.net")
+		alice:expect(200)
+		net:expect_log "added udp:192.0.2.5:5080"
+		net:expect_log "legs 1"
+		net:expect_log "not added nil: 'udp:nowhere:5080' is no leg"
+		net:equal(net:count_log "leg.closed", 0, "legs closed")
+		net:advance(40)
+		net:expect_log "leg.closed leg=udp:192.0.2.5:5080"
+	end,
+}
+
+flow "add_leg while the script loads makes it one of the script's legs" {
+	legs = false,
+	script_text = [[
+local sip = require "viaduct"
+local dispatcher = sip.dispatcher {}
+dispatcher:add_leg "udp:192.0.2.1:5060"
+return { receive = function(msg) return msg:reply(200) end }]],
+	run = function(net)
+		local alice = parties(net, "alice")
+		alice:request("MESSAGE", "sip:x@example.net")
+		alice:expect(200)
+	end,
+}

@@ -121,6 +121,8 @@ static void call_without_message(struct vd_script *script)
 	CALL(vd_now, sim_now_us(((struct bench *)script->engine->log->self)->sim) / 1e6, script);
 	CALL(vd_log, VD_BAD_VALUE, script, 99, "x", 1);
 	CALL(vd_leg_at, VD_ABSENT, script, LEGS_MAX, &leg);
+	CALL(vd_leg_add, VD_BAD_VALUE, script, "udp", 3, &value);
+	CALL(vd_leg_remove, VD_GONE, script, 12345);
 	CALL(vd_load_leg, VD_BAD_VALUE, script, "udp:127.0.0.1:5060", 18);
 	assert_true(vd_time(script) > 1e9);
 	double random = vd_random(script);
