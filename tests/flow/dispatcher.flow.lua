@@ -433,12 +433,12 @@ return { receive = function() end,
 
 flow "add_leg opens a leg at once, and remove_leg closes it when nothing can come back on it" {
 	script_text = acting [[
-		local added, why, code = dispatcher:add_leg { proto = "udp", addr = "192.0.2.5", port = 5080 }
+		local added = dispatcher:add_leg { proto = "udp", addr = "192.0.2.5", port = 5080 }
 		sip.log("added " .. tostring(added))
 		sip.log("legs " .. #dispatcher:get_legs { port = 5080 })
 		sip.after(1, function() dispatcher:remove_leg(added) end)
-		added, why, code = dispatcher:add_leg "udp:nowhere:5080"
-		sip.log(("not added %s: %s %s"):format(tostring(added), why, code))
+		local other, why, code = dispatcher:add_leg "udp:nowhere:5080"
+		sip.log(("not added %s: %s %s"):format(tostring(other), why, code))
 		return msg:reply(200)]],
 	run = function(net)
 		local alice = parties(net, "alice")
