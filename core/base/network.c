@@ -32,6 +32,5 @@ bool network_has(const struct network *network, const struct addr *addr)
 		return false;
 	const uint8_t *a = bytes_of(&network->addr), *b = bytes_of(addr);
 	uint32_t whole = network->bits / 8, rest = network->bits % 8;
-	return memcmp(a, b, whole) == 0 &&
-	       (!rest || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
+	return memcmp(a, b, whole) == 0 && (!rest || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
 }

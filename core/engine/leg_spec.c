@@ -31,7 +31,8 @@ static bool can_deliver_to(struct span list, struct leg_spec *spec, char error[2
 			continue;
 		}
 		snprintf(error, 256,
-			"can_deliver_to: '%.*s' is no network, or one too many: write 10.0.0.0/8, at "
+			"can_deliver_to: '%.*s' is no network, or one too many: write 10.0.0.0/8, "
+			"at "
 			"most %d",
 			(int)one.n, one.p, LEG_NETWORKS_MAX);
 		return false;
