@@ -171,7 +171,7 @@ int64_t deliver(struct packet *request, const struct delivery_options *options)
 	put_span(put_span(delivery->text, id), callid);
 	enter_queue(delivery);
 	int64_t number = (int64_t)delivery->number;
-	delivery_begin(delivery, options->to);
+	delivery_begin(delivery, options);
 	delivery_let_go(delivery);
 	return number;
 }

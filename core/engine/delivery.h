@@ -33,6 +33,7 @@ struct delivery_options {
 	const struct uri *to;	/* NULL: by Route and Request-URI */
 	const struct leg *leg;	/* NULL: one that reaches the address */
 	bool once;		/* not repeated */
+	uint32_t timeout_ms;	/* for all addresses together; 0: until the last transaction ends */
 	delivery_fn done;
 	void *arg;
 };

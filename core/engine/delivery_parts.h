@@ -19,7 +19,8 @@ struct delivery {
 	enum delivery_end end;
 	const char *error;
 	struct timer tell; /* when `done` is called */
-	struct timer patience;
+	struct timer
+		patience; /* the timeout asked for; then, for the final response to an INVITE */
 	struct resolve *resolve;
 	struct client *client;
 	struct flow sent_to;
@@ -42,5 +43,4 @@ void delivery_let_go(struct delivery *delivery);
 struct packet *delivery_packet(struct delivery *delivery);
 
 /* delivery_send.c */
-/* `to` as in struct delivery_options. */
-void delivery_begin(struct delivery *delivery, const struct uri *to);
+void delivery_begin(struct delivery *delivery, const struct delivery_options *options);

@@ -122,12 +122,18 @@ static void try_next(struct delivery *delivery, const char *error)
 
 /* ---- what comes of it ---- */
 
-static void fail_over(struct delivery *delivery, const char *reason)
+static void mark_dead(struct delivery *delivery, const char *reason)
 {
 	struct engine *engine = delivery->engine;
 	const struct locate_target *target = &delivery->targets[delivery->next_target - 1];
 	targets_mark_dead(engine->targets, target->transport, &target->addr, reason, 0,
 		engine_now_ms(engine));
+}
+
+static void fail_over(struct delivery *delivery, const char *reason)
+{
+	struct engine *engine = delivery->engine;
+	mark_dead(delivery, reason);
 	if (!delivery->is_queued)
 		return;
 	if (delivery->next_target < delivery->n_targets)
@@ -138,10 +144,35 @@ static void fail_over(struct delivery *delivery, const char *reason)
 	delivery_let_go(delivery);
 }
 
+static struct delivery *delivery_of(struct timer *patience)
+{
+	return (struct delivery *)((char *)patience - offsetof(struct delivery, patience));
+}
+
+/* The timeout asked for: nobody has answered. */
+static void too_late(struct timer *timer)
+{
+	struct delivery *delivery = delivery_of(timer);
+	struct client *client = delivery->client;
+	if (client)
+		mark_dead(delivery, "ETIMEDOUT");
+	if (client && client->txn.kind == TXN_INVITE_CLIENT) {
+		client->told = NULL; /* it ends by itself */
+		client_cancel(client);
+	} else if (client) {
+		client_free(client);
+	}
+	if (delivery->resolve)
+		resolve_cancel(delivery->resolve);
+	delivery->client = NULL;
+	delivery->resolve = NULL;
+	delivery_finish(delivery, DELIVERY_FAILED, "ETIMEDOUT");
+}
+
+/* It rings for too long. */
 static void impatient(struct timer *timer)
 {
-	struct delivery *delivery =
-		(struct delivery *)((char *)timer - offsetof(struct delivery, patience));
+	struct delivery *delivery = delivery_of(timer);
 	if (delivery->client)
 		client_cancel(delivery->client);
 }
@@ -155,7 +186,10 @@ static void answered(struct delivery *delivery, struct packet *response)
 		fail_over(delivery, "503");
 		return;
 	}
-	targets_mark_alive(engine->targets, target->transport, &target->addr);
+	if (code == 503)
+		mark_dead(delivery, "503");
+	else
+		targets_mark_alive(engine->targets, target->transport, &target->addr);
 	delivery_finish(delivery, DELIVERY_ARRIVED, NULL);
 	delivery->patience.fire = impatient;
 	if (code >= 200)
@@ -245,9 +279,14 @@ static void find_targets(struct delivery *delivery, struct packet *packet, const
 		delivery->resolve = resolve_start(engine, &query, located, delivery);
 }
 
-void delivery_begin(struct delivery *delivery, const struct uri *to)
+void delivery_begin(struct delivery *delivery, const struct delivery_options *options)
 {
+	struct engine *engine = delivery->engine;
 	struct packet *packet = delivery_packet(delivery);
-	find_targets(delivery, packet, to);
+	delivery->patience.fire = too_late;
+	if (options->timeout_ms)
+		timers_arm(&engine->timers, &delivery->patience,
+			engine_now_ms(engine) + options->timeout_ms);
+	find_targets(delivery, packet, options->to);
 	packet_release(packet);
 }

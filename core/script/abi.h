@@ -154,10 +154,10 @@ int vd_resolver_done(vd_script *script, double question);
 // A request of our own from its text without Via; held while the running task runs. Below 0: VD_BAD_VALUE, why in `error`; VD_REFUSED outside of
 // a task; VD_LIMIT.
 double vd_request_new(vd_script *script, const char *text, uint32_t n, vd_value *error);
-// Puts a request into the delivery queue: its number, or a negative code. id, callid, `to` (a URI) may be empty; `leg` a serial, 0: any. When it is known what
+// Puts a request into the delivery queue: its number, or a negative code. id, callid, `to` (a URI) may be empty; `leg` a serial, 0: any; `timeout` in seconds, 0: none of its own. When it is known what
 // became of it a task is told, if `wants_end`.
 double vd_deliver(vd_script *script, double message, const char *id, uint32_t id_n, const char *callid, uint32_t callid_n, const char *to, uint32_t to_n,
-	uint32_t leg, int once, int wants_end);
+	uint32_t leg, int once, double timeout, int wants_end);
 // How many were cancelled: of that number, that id, that Call-ID.
 uint32_t vd_delivery_cancel(vd_script *script, double number);
 uint32_t vd_delivery_cancel_id(vd_script *script, const char *id, uint32_t n);
@@ -174,6 +174,7 @@ typedef struct vd_target {
 	vd_value addr;
 	uint32_t leg; // serial
 	int transport, family; // family 4 or 6
+	int dead; // 1: nobody answered there lately
 	uint16_t port;
 } vd_target;
 // What it brought, best first; VD_ABSENT: no more.

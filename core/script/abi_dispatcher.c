@@ -102,17 +102,18 @@ static int may_deliver(struct packet *packet)
 
 double vd_deliver(struct vd_script *script, double handle, const char *id, uint32_t id_n,
 	const char *callid, uint32_t callid_n, const char *to, uint32_t to_n, uint32_t serial,
-	int once, int wants_end)
+	int once, double timeout, int wants_end)
 {
 	struct packet *packet = packet_of(script->engine, handle);
 	struct uri uri;
-	int rc = may_deliver(packet);
+	int rc = timeout >= 0 && timeout <= 86400 ? may_deliver(packet) : VD_BAD_VALUE;
 	struct delivery_options options = {
 		.id = span_of(id, id_n),
 		.callid = span_of(callid, callid_n),
 		.to = to_n ? &uri : NULL,
 		.leg = serial ? legs_by_serial(script->engine, serial) : NULL,
 		.once = once,
+		.timeout_ms = rc ? 0 : (uint32_t)(timeout * 1000),
 		.done = wants_end ? ended : ended_unheard,
 		.arg = script,
 	};

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "engine/dns_cache.h"
 #include "engine/forward.h"
+#include "engine/targets.h"
 #include "script/task.h"
 
 /* ---- what comes back ---- */
@@ -155,6 +156,8 @@ int vd_resolve_target(struct vd_script *script, uint32_t index, vd_target *out)
 	out->transport = (int)target->transport;
 	out->family = target->addr.sa.sa_family == AF_INET6 ? 6 : 4;
 	out->port = addr_port(&target->addr);
+	out->dead = targets_is_dead(script->engine->targets, target->transport, &target->addr,
+		engine_now_ms(script->engine));
 	return VD_OK;
 }
 

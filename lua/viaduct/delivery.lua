@@ -40,18 +40,18 @@ local refusals = {
 	[C.VD_GONE] = "message is no longer available: its handler has ended",
 	[C.VD_MISUSE] = "deliver takes requests: answer with req:reply, hand responses to a stateless proxy",
 	[C.VD_REFUSED] = "this request was answered or forwarded already",
-	[C.VD_BAD_VALUE] = "this request cannot be delivered: a header it needs is missing, its id is too long, or '%s' is no address",
+	[C.VD_BAD_VALUE] = "this request cannot be delivered: a header it needs is missing, its id is too long, its timeout is no number of seconds, or '%s' is no address",
 }
 
 local known = {
 	id = "string", callid = "string", callback = "function", leg = "table", dst_addr = "string or table",
-	do_retransmits = "boolean",
+	do_retransmits = "boolean", timeout = "number",
 }
 
 --- Puts a request into the queue and sends it: repeated until a response comes (RFC 3261 17.1), at the next address when one is
 --- dead. Responses go to the receiver.
 ---@param request viaduct.Message one that came in, or of sip.request
----@param given table|nil `id` ("Call-ID CSeq-number"), `callid` (Call-ID), `callback` function(error, delivery): error nil when it arrived, else an errno name ("ETIMEDOUT", "EHOSTUNREACH", "ENOPROTOOPT", "ECONNREFUSED" ...), `leg` to leave by, `dst_addr` "ip:port", URI or { proto, addr, port }, `do_retransmits`
+---@param given table|nil `id` ("Call-ID CSeq-number"), `callid` (Call-ID), `callback` function(error, delivery): error nil when it arrived, else an errno name ("ETIMEDOUT", "EHOSTUNREACH", "ENOPROTOOPT", "ECONNREFUSED" ...), `timeout` seconds to wait for an answer, `leg` to leave by, `dst_addr` "ip:port", URI or { proto, addr, port }, `do_retransmits`
 ---@param by_default boolean
 ---@return viaduct.Delivery|nil
 ---@return string|nil message
@@ -66,7 +66,8 @@ function M.deliver(request, given, by_default)
 		repeats = by_default
 	end
 	local number = C.vd_deliver(script, handle, id, #id, callid, #callid, to, #to, given.leg and leg.serial_of(given.leg) or 0,
-		repeats and 0 or 1, given.callback and 1 or 0)
+		
+		repeats and 0 or 1, given.timeout or 0, given.callback and 1 or 0)
 	if number == C.VD_LIMIT then
 		return nil, "too many requests are being delivered", "limit"
 	elseif number < 0 then

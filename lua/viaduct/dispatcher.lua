@@ -115,6 +115,7 @@ end
 ---@field port integer
 ---@field family integer 4 or 6
 ---@field leg viaduct.Leg|nil that reaches it
+---@field is_dead boolean nobody answered there lately: for half a minute, longer each time; `viaduct ctl status` shows them
 
 local function found_targets()
 	local list = {}
@@ -127,6 +128,7 @@ local function found_targets()
 			port = found.port,
 			family = found.family,
 			leg = leg.of(found.leg),
+			is_dead = found.dead ~= 0,
 		}
 	end
 	return list
@@ -183,7 +185,7 @@ local repeats = true
 
 --- Puts a request into the delivery queue; see delivery.lua.
 ---@param request viaduct.Message
----@param given table|nil `id`, `callid`, `callback`, `leg`, `dst_addr`, `do_retransmits`
+---@param given table|nil `id`, `callid`, `callback`, `timeout`, `leg`, `dst_addr`, `do_retransmits`
 ---@return viaduct.Delivery|nil
 ---@return string|nil message
 ---@return string|nil code

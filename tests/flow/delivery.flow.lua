@@ -305,3 +305,24 @@ end }]],
 		end
 	end,
 }
+
+flow "timeout ends the waiting for an answer, and the address counts as dead for a while" {
+	script_text = acting [[
+		probe("sip:bob@198.51.100.8", { timeout = 4, callback = function(err, delivery)
+			told(err, delivery)
+			sip.log("dead " .. tostring(dispatcher:resolve_uri("sip:bob@198.51.100.8")[1].is_dead))
+		end })
+		sip.log("alive " .. tostring(dispatcher:resolve_uri("sip:bob@198.51.100.8")[1].is_dead))]],
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		poke(net, alice)
+		net:expect_log "alive false"
+		net:advance(4.1)
+		net:expect_log "told ETIMEDOUT of probe 7"
+		net:expect_log "dead true"
+		local sent = #bob:take_all()
+		net:advance(40)
+		bob:expect_nothing()
+		net:equal(sent, 4, "requests in four seconds")
+	end,
+}

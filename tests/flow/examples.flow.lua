@@ -86,3 +86,90 @@ flow "ring_group.lua: who answers has the call, and others are no group" {
 		rest(net)
 	end,
 }
+
+-- Both gateways answer a probe, or only one of them.
+local function answer_probes(net, ...)
+	for _, gateway in ipairs { ... } do
+		gateway:expect "OPTIONS"
+		gateway:reply(200)
+	end
+	net:settle()
+end
+
+-- How many of so many calls each gateway gets; all are refused.
+local function calls(net, alice, one, two, n)
+	local seen = { 0, 0 }
+	for _ = 1, n do
+		local invite = alice:request("INVITE", "sip:+49301234@example.com")
+		net:settle()
+		for i, gateway in ipairs { one, two } do
+			for _, message in ipairs(gateway:take_all()) do
+				if message.method == "INVITE" then
+					net:equal(message.uri, ("sip:+49301234@192.0.2.4%d"):format(i), "Request-URI")
+					gateway:reply(486, { request = message })
+					expect_ack(gateway, message)
+					seen[i] = seen[i] + 1
+				end
+			end
+		end
+		expect_failure(alice, invite, 486)
+	end
+	return seen
+end
+
+flow "load_balancer.lua: calls are spread by weight" {
+	script = "examples/load_balancer.lua",
+	run = function(net)
+		local alice, one, two = phones(net, 41, 42)
+		answer_probes(net, one, two)
+		local seen = calls(net, alice, one, two, 200)
+		net:is_true(seen[1] + seen[2] == 200 and seen[1] > 125 and seen[1] < 175, "three of four: " .. seen[1])
+		net:reload [[return { receive = function(msg) return msg:drop() end }]] -- no more probes
+		rest(net)
+	end,
+}
+
+flow "load_balancer.lua: a gateway that answers no probe gets no calls, also after a reload, until it answers again" {
+	script = "examples/load_balancer.lua",
+	run = function(net)
+		local alice, one, two = phones(net, 41, 42)
+		answer_probes(net, two)
+		net:advance(4.1)
+		one:take_all()
+		net:reload()
+		answer_probes(net, two)
+		net:equal(calls(net, alice, one, two, 20)[1], 0, "calls to the dead one")
+		net:advance(4)
+		one:take_all() -- the probe of the new script
+		net:advance(26)
+		answer_probes(net, one, two)
+		net:is_true(calls(net, alice, one, two, 20)[1] > 5, "calls to it again")
+		net:reload [[return { receive = function(msg) return msg:drop() end }]]
+		rest(net)
+	end,
+}
+
+flow "domain_map.lua: each domain goes to its proxy, and to the second when the first is dead" {
+	script = "examples/domain_map.lua",
+	run = function(net)
+		local alice, com, org, org2, other = phones(net, 51, 52, 53, 54)
+		local pbx = net:phone("pbx", "tcp:192.0.2.55:5060")
+		net:dns("pbx.example.net", "A", "192.0.2.55")
+		local function goes(uri, phone, code)
+			alice:request("OPTIONS", uri)
+			phone:expect "OPTIONS" { uri = uri }
+			phone:reply(code or 200)
+		end
+		goes("sip:you@example.com", com)
+		alice:expect(200)
+		goes("sip:you@sub.example.com", other)
+		alice:expect(200)
+		goes("sip:you@a.example.org", org, 503)
+		org2:expect "OPTIONS"
+		org2:reply(200)
+		alice:expect(200)
+		goes("sip:you@example.net", pbx)
+		alice:expect(200)
+		rest(net)
+	end,
+}

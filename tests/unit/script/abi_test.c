@@ -59,7 +59,7 @@ static void call_with_message(struct vd_script *script, double gone)
 	CALL(vd_relay_begin, VD_GONE, script, gone);
 	CALL(vd_relay_start, VD_REFUSED, script, gone, 0, 0);
 	CALL(vd_message_in_dialog, VD_GONE, script, gone);
-	CALL(vd_deliver, VD_GONE, script, gone, "", 0, "", 0, "", 0, 0, 0, 0);
+	CALL(vd_deliver, VD_GONE, script, gone, "", 0, "", 0, "", 0, 0, 0, 0, 0);
 	CALL(vd_registrar_receive, VD_GONE, script, 0, gone);
 	CALL(vd_registrar_route, VD_GONE, script, gone);
 	CALL(vd_registrar_serves, VD_GONE, script, 0, gone);
@@ -314,6 +314,7 @@ static const struct field fields[] = {
 	FIELD(vd_target, leg),
 	FIELD(vd_target, transport),
 	FIELD(vd_target, family),
+	FIELD(vd_target, dead),
 	FIELD(vd_target, port),
 	SIZE(vd_leg),
 	FIELD(vd_leg, spec),
