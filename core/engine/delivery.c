@@ -98,11 +98,10 @@ void delivery_finish(struct delivery *delivery, enum delivery_end end, const cha
 
 struct packet *delivery_packet(struct delivery *delivery)
 {
-	struct packet *packet =
-		packet_make(delivery->engine, span_of(delivery->bytes, delivery->n));
+	struct packet *packet = packet_make(
+		delivery->engine, span_of(delivery->bytes, delivery->n), &delivery->from);
 	BUG(!packet); /* it was one when it was given */
 	packet->is_own = delivery->is_own;
-	packet->from = delivery->from;
 	packet->routing = delivery->routing;
 	return packet;
 }

@@ -65,11 +65,11 @@ static void packet_put_back(struct packet *packet)
 	engine->n_live--;
 }
 
-struct packet *packet_make(struct engine *engine, struct span bytes)
+struct packet *packet_make(struct engine *engine, struct span bytes, const struct flow *from)
 {
 	struct packet *packet = packet_take(engine);
 	struct msg_error error;
-	packet->from = (struct flow){0};
+	packet->from = *from;
 	packet_hold(packet);
 	if (msg_parse(&packet->msg, bytes, &error) == 0)
 		return packet;

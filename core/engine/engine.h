@@ -41,7 +41,7 @@ enum decision { DECISION_NONE, DECISION_FORWARDED, DECISION_REPLIED, DECISION_DR
 
 struct packet {
 	struct msg msg;
-	struct flow from;
+	struct flow from; /* its leg counts it while it is held: that stays */
 	struct engine *engine;
 	enum decision decision;
 	uint32_t reply_code;  /* of DECISION_REPLIED */
@@ -132,7 +132,7 @@ static inline double packet_handle(const struct packet *packet)
 struct packet *packet_of(struct engine *engine, double handle);
 /* A message that did not come in: of these bytes, which last to the end of the turn. Held once;
  * NULL when they are no message. */
-struct packet *packet_make(struct engine *engine, struct span bytes);
+struct packet *packet_make(struct engine *engine, struct span bytes, const struct flow *from);
 void packet_hold(struct packet *packet);
 void packet_release(struct packet *packet);
 /* The policy is through with it: a request without a decision is answered 500, anything else

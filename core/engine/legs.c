@@ -97,7 +97,9 @@ static struct leg *open_leg(
 	}
 	char why[256];
 	uint32_t index = leg->index;
-	*leg = (struct leg){.index = index, .address = spec->address, .engine = engine};
+	uint32_t n_held = leg->n_held; /* what came by nothing counts here too: leg 0 */
+	*leg = (struct leg){
+		.index = index, .address = spec->address, .engine = engine, .n_held = n_held};
 	leg->serial = ++engine->legs.opened;
 	if (engine->world->leg_open(engine->world, index, &leg->address, why)) {
 		snprintf(error, 256, "cannot open %.*s: %.150s", (int)text.n, text.p, why);

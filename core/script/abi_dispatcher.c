@@ -56,7 +56,8 @@ double vd_request_new(struct vd_script *script, const char *text, uint32_t n, vd
 	char *bytes = must_alloc(n + 1);
 	memcpy(bytes, text, n);
 	engine_free_later(engine, bytes);
-	struct packet *packet = packet_make(engine, span_of(bytes, n));
+	const struct flow nowhere = {0};
+	struct packet *packet = packet_make(engine, span_of(bytes, n), &nowhere);
 	if (packet && packet->msg.is_request && msg_check_unsent(&packet->msg, &why) == 0) {
 		packet->is_own = true;
 		packet->decision = DECISION_FORWARDED; /* there is nobody to answer */

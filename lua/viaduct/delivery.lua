@@ -40,7 +40,8 @@ local refusals = {
 	[C.VD_GONE] = "message is no longer available: its handler has ended",
 	[C.VD_MISUSE] = "deliver takes requests: answer with req:reply, hand responses to a stateless proxy",
 	[C.VD_REFUSED] = "this request was answered or forwarded already",
-	[C.VD_BAD_VALUE] = "this request cannot be delivered: a header it needs is missing, its id is too long, its timeout is no number of seconds, or '%s' is no address",
+	[C.VD_BAD_VALUE] = "this request cannot be delivered: a header it needs is missing, "
+		.. "its id is too long, its timeout is no number of seconds, or '%s' is no address",
 }
 
 local known = {
@@ -66,7 +67,7 @@ function M.deliver(request, given, by_default)
 		repeats = by_default
 	end
 	local number = C.vd_deliver(script, handle, id, #id, callid, #callid, to, #to, given.leg and leg.serial_of(given.leg) or 0,
-		
+
 		repeats and 0 or 1, given.timeout or 0, given.callback and 1 or 0)
 	if number == C.VD_LIMIT then
 		return nil, "too many requests are being delivered", "limit"

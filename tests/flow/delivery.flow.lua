@@ -326,3 +326,50 @@ flow "timeout ends the waiting for an answer, and the address counts as dead for
 		net:equal(sent, 4, "requests in four seconds")
 	end,
 }
+
+-- ---- legs that go ----
+
+local function states(net)
+	local texts = {}
+	for i, leg in ipairs(net:legs()) do
+		texts[i] = leg.state == "closed" and "closed" or leg.spec:match "%d+$" .. " " .. leg.state
+	end
+	return table.concat(texts, ", ")
+end
+
+local function on_legs(legs, text) return (acting(text):gsub("return { receive", "return { legs = { " .. legs .. " }, receive")) end
+
+flow "what was delivered holds no leg open" {
+	script_text = on_legs '"udp:192.0.2.1:5060", "udp:192.0.2.1:5070"',
+	legs = false,
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("OPTIONS", "sip:bob@198.51.100.8", { leg = "udp:192.0.2.1:5070" })
+		bob:expect "OPTIONS"
+		bob:reply(200)
+		alice:expect(200)
+		net:expect_log "told nil"
+		net:expect_log "response 200"
+		net:is_true(net:reload(on_legs '"udp:192.0.2.1:5080"'), "it loads")
+		net:advance(70)
+		net:equal(states(net), "closed, closed, 5080 open", "legs")
+	end,
+}
+
+flow "a request a script made holds no leg open that was not there yet" {
+	script_text = on_legs '"udp:192.0.2.1:5060", "udp:192.0.2.1:5070"',
+	legs = false,
+	run = function(net)
+		local alice = parties(net, "alice")
+		local one = on_legs('"udp:192.0.2.1:5070"', 'local made = sip.request { method = "OPTIONS", uri = "sip:x@h" } sip.sleep(5)')
+		net:is_true(net:reload(one), "it loads")
+		net:equal(states(net), "closed, 5070 open", "legs")
+		alice:request("MESSAGE", "sip:x@192.0.2.99", { leg = "udp:192.0.2.1:5070" })
+		net:advance(1)
+		net:is_true(net:reload(on_legs '"udp:192.0.2.1:5060", "udp:192.0.2.1:5070"'), "it loads")
+		net:advance(5)
+		alice:expect(200)
+		net:is_true(net:reload(on_legs '"udp:192.0.2.1:5070"'), "it loads")
+		net:equal(states(net), "closed, 5070 open", "legs")
+	end,
+}
