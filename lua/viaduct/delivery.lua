@@ -67,7 +67,6 @@ function M.deliver(request, given, by_default)
 		repeats = by_default
 	end
 	local number = C.vd_deliver(script, handle, id, #id, callid, #callid, to, #to, given.leg and leg.serial_of(given.leg) or 0,
-
 		repeats and 0 or 1, given.timeout or 0, given.callback and 1 or 0)
 	if number == C.VD_LIMIT then
 		return nil, "too many requests are being delivered", "limit"
