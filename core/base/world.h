@@ -88,12 +88,17 @@ struct world {
 		struct world *world, uint32_t leg, struct leg_address *address, char error[256]);
 	void (*leg_close)(struct world *world, uint32_t leg);
 	/* Queues one message; it goes out at the end of the turn, in order. On streams: by
-	 * to->connection while that lives, else by a connection to to->peer (opened when needed).
+	 * to->connection while that lives, else by a connection to to->peer, else by the one that
+	 * has to->peer for its alias, else by a new one.
 	 * Returns 0, or a negative errno when it can be told at once; later failures of a stream
 	 * come as `closed`. A negative return has sent nothing. */
 	int (*send)(
 		struct world *world, const struct flow *to, const struct iovec *iov, uint32_t n);
 	void (*stream_close)(struct world *world, uint64_t connection);
+	/* As long as it lives, this connection also leads to `alias`, by its leg. A connection has
+	 * one alias, its first; an address leads to one connection, the oldest that claimed it:
+	 * who comes later takes nothing away from it. */
+	void (*stream_alias)(struct world *world, uint64_t connection, const struct addr *alias);
 
 	/* Answers by events.dns, never before this returns. `query` is the caller's id. */
 	void (*dns_query)(struct world *world, uint64_t query, enum dns_type type, struct span name,

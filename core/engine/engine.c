@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "engine/alias.h"
 #include "engine/delivery.h"
 #include "engine/dns_cache.h"
 #include "engine/forward.h"
@@ -178,6 +179,8 @@ static void on_message(void *self, const struct flow *from, struct span bytes)
 			refuse(packet, &(struct msg_error){513, "Message Too Large"});
 			return;
 		}
+		if (from->connection)
+			alias_take(packet);
 	}
 	if (packet->msg.is_request ? relay_take_request(packet) : client_take_response(packet))
 		return;

@@ -46,11 +46,15 @@ static void show_as(struct leg *leg, const struct leg_spec *spec)
 	name->port = spec->port ? spec->port : addr_port(&leg->address.bind);
 	name->n = (uint32_t)snprintf(
 		name->text, sizeof name->text, "%.*s:%u", (int)shown.n, shown.p, name->port);
-	leg->via_n = (uint32_t)snprintf(leg->via, sizeof leg->via, "Via: SIP/2.0/%s %s",
-		transport_name(leg->address.transport).p, name->text);
+	/* A stream leg accepts connections where it says it is: what we open may be used both ways
+	 * (RFC 5923 8.1). */
+	enum transport transport = leg->address.transport;
+	leg->via_n = (uint32_t)snprintf(leg->via, sizeof leg->via, "Via: SIP/2.0/%s %s%s",
+		transport_name(transport).p, name->text,
+		transport_is_reliable(transport) ? ";alias" : "");
 	leg->record_route_n = (uint32_t)snprintf(leg->record_route, sizeof leg->record_route,
 		"Record-Route: <sip:%s%s", name->text,
-		leg->address.transport == TRANSPORT_TCP ? ";transport=tcp" : "");
+		transport == TRANSPORT_TCP ? ";transport=tcp" : "");
 }
 
 static void write_spec(struct leg *leg, struct span text)

@@ -35,7 +35,7 @@ struct leg {
 	struct leg_address address;	      /* real port once open */
 	char spec[LEG_SPEC_MAX];	      /* as the user wrote it */
 	struct leg_name shown;		      /* in Via and Record-Route */
-	char via[LEG_SPEC_MAX + 24];	      /* "Via: SIP/2.0/UDP host:port" */
+	char via[LEG_SPEC_MAX + 32];	      /* "Via: SIP/2.0/TCP host:port;alias" */
 	char record_route[LEG_SPEC_MAX + 48]; /* "Record-Route: <sip:host:port;transport=tcp" */
 	uint32_t via_n, record_route_n;
 	struct network networks[LEG_NETWORKS_MAX]; /* the only ones it delivers to; none: all */

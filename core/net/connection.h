@@ -32,7 +32,8 @@ struct connection {
 	bool told;	 /* events.closed was called */
 	bool waiting;	 /* messages in `in` are not told: the peer shall read first */
 	const char *reason;
-	struct connection *next_of_peer; /* in its bucket */
+	struct addr alias; /* where it leads too (world.stream_alias); AF_UNSPEC: nowhere else */
+	struct connection *next_of_peer, *next_of_alias; /* in their buckets */
 	struct chore flush, resume, ended;
 	struct deadline deadlines[DEADLINE_KINDS];
 
@@ -72,7 +73,7 @@ struct tcp {
 	struct connection_slot *slots;
 	uint32_t n_slots, first_free; /* UINT32_MAX: none */
 	uint32_t n_buckets;	      /* of each table; a power of two */
-	struct connection **peers;
+	struct connection **peers, **aliases;
 	struct source **sources;
 
 	struct deadlines deadlines[DEADLINE_KINDS];
@@ -89,6 +90,9 @@ void tcp_insert(struct tcp *tcp, struct connection *connection);
 void tcp_remove(struct tcp *tcp, struct connection *connection);
 struct connection *tcp_find_id(const struct tcp *tcp, uint64_t id);
 struct connection *tcp_find_peer(const struct tcp *tcp, uint32_t leg, const struct addr *peer);
+/* Gives it the alias; not when it has one, or another connection has that. */
+bool tcp_add_alias(struct tcp *tcp, struct connection *connection, const struct addr *alias);
+struct connection *tcp_find_alias(const struct tcp *tcp, uint32_t leg, const struct addr *alias);
 /* Connections accepted from where `peer` is; NULL when there are none. */
 struct source *tcp_find_source(const struct tcp *tcp, const struct addr *peer);
 void tcp_source_add(struct tcp *tcp, const struct addr *peer);

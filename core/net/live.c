@@ -211,6 +211,11 @@ static void stream_close(struct world *world, uint64_t connection)
 	tcp_stream_close(live_of(world)->tcp, connection);
 }
 
+static void stream_alias(struct world *world, uint64_t connection, const struct addr *alias)
+{
+	tcp_stream_alias(live_of(world)->tcp, connection, alias);
+}
+
 static void world_dns_query(struct world *world, uint64_t query, enum dns_type type,
 	struct span name, uint32_t timeout_ms)
 {
@@ -264,6 +269,7 @@ struct live *live_new(const struct live_options *options, struct log *log, char 
 		.leg_close = leg_close,
 		.send = send_bytes,
 		.stream_close = stream_close,
+		.stream_alias = stream_alias,
 		.dns_query = world_dns_query,
 		.dns_cancel = world_dns_cancel,
 	};

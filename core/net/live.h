@@ -50,6 +50,8 @@ struct live_options {
 	X(connections_accepted)                                                                    \
 	X(connections_opened) /* by us */                                                          \
 	X(connections_closed)                                                                      \
+	X(aliases_made)	      /* connections that lead to an address their peer advertised */      \
+	X(sent_by_alias)      /* messages that went by one instead of by a new connection */       \
 	X(connections_failed) /* by us, never established */                                       \
 	X(refused_total)      /* limits: all connections, one source's, descriptors */             \
 	X(refused_source)                                                                          \

@@ -86,6 +86,7 @@ struct sim *sim_new(uint64_t seed, frame_fn frame)
 		.leg_close = sim_leg_close,
 		.send = sim_send,
 		.stream_close = sim_stream_close,
+		.stream_alias = sim_stream_alias,
 		.dns_query = sim_dns_query,
 		.dns_cancel = sim_dns_cancel,
 	};

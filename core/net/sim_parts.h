@@ -51,7 +51,7 @@ struct sim_connection {
 	uint64_t id;		     /* a count and, in its low digits, the bucket */
 	uint32_t leg;
 	enum transport transport;
-	struct addr local, peer;
+	struct addr local, peer, alias; /* alias: AF_UNSPEC for none */
 	int64_t tail_us[2]; /* when the last bytes of each way arrive: nothing overtakes them */
 	struct sim_buffer came[2];
 	struct sim_buffer unsent; /* what the engine sent before the connection was open */
@@ -144,6 +144,7 @@ int sim_stream_inject(struct sim *sim, enum transport transport, const struct ad
 void sim_stream_leg_closed(struct sim *sim, uint32_t leg);
 void sim_stream_endpoint_closed(struct sim *sim, const struct sim_endpoint *endpoint);
 void sim_stream_close(struct world *world, uint64_t connection);
+void sim_stream_alias(struct world *world, uint64_t connection, const struct addr *alias);
 /* Frees what ended in this turn. */
 void sim_stream_turn_end(struct sim *sim);
 void sim_stream_fini(struct sim *sim);

@@ -25,6 +25,15 @@ static struct sim_connection *by_pair(
 	return c;
 }
 
+static struct sim_connection *by_alias(struct sim *sim, uint32_t leg, const struct addr *alias)
+{
+	for (int i = 0; i < SIM_ADDR_BUCKETS; i++)
+		for (struct sim_connection *c = sim->connections[i]; c; c = c->next)
+			if (c->leg == leg && !c->is_closed && addr_eq(&c->alias, alias))
+				return c;
+	return NULL;
+}
+
 static struct sim_connection *connection_new(struct sim *sim, uint32_t leg, const struct addr *peer)
 {
 	uint32_t bucket = sim_addr_bucket(peer);
@@ -317,7 +326,9 @@ int sim_stream_for(struct sim *sim, const struct flow *to, uint64_t *connection)
 			return -ENOTCONN;
 		c = by_pair(sim, to->leg, sim->legs[to->leg].address.transport, &to->peer);
 	}
-	if (!c || c->is_closed) {
+	if (!c || c->is_closed)
+		c = by_alias(sim, to->leg, &to->peer);
+	if (!c) {
 		c = connection_new(sim, to->leg, &to->peer);
 		if (link_of(sim, c, SIM_FROM_ENGINE)->loss >= ALWAYS)
 			sim_queue(sim, sim->now_us + SIM_CONNECT_MS * 1000, connect_times_out,
@@ -390,6 +401,15 @@ void sim_stream_close(struct world *world, uint64_t connection)
 	struct sim_connection *c = by_id(sim, connection);
 	if (c)
 		engine_closes(sim, c, "ECANCELED");
+}
+
+void sim_stream_alias(struct world *world, uint64_t connection, const struct addr *alias)
+{
+	struct sim *sim = (struct sim *)world;
+	struct sim_connection *c = by_id(sim, connection);
+	if (c && !addr_is_set(&c->alias) && !addr_eq(&c->peer, alias) &&
+		!by_alias(sim, c->leg, alias))
+		c->alias = *alias;
 }
 
 void sim_stream_leg_closed(struct sim *sim, uint32_t leg)

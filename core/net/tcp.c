@@ -244,6 +244,8 @@ int tcp_send(struct tcp *tcp, const struct flow *to, const struct iovec *iov, ui
 		connection = tcp_find_id(tcp, to->connection);
 	if (!connection || connection->flow.leg != to->leg)
 		connection = tcp_find_peer(tcp, to->leg, &to->peer);
+	if (!connection && (connection = tcp_find_alias(tcp, to->leg, &to->peer)))
+		tcp->loop->count.sent_by_alias++;
 	if (!connection) {
 		int error = open_connection(tcp, to, &connection);
 		if (error)
@@ -257,4 +259,12 @@ void tcp_stream_close(struct tcp *tcp, uint64_t id)
 	struct connection *connection = tcp_find_id(tcp, id);
 	if (connection)
 		connection_end(connection, "ECANCELED", END_AFTER_FLUSH);
+}
+
+void tcp_stream_alias(struct tcp *tcp, uint64_t id, const struct addr *alias)
+{
+	struct connection *connection = tcp_find_id(tcp, id);
+	if (connection && !addr_eq(&connection->flow.peer, alias) &&
+		tcp_add_alias(tcp, connection, alias))
+		tcp->loop->count.aliases_made++;
 }

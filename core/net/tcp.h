@@ -21,3 +21,5 @@ void tcp_close(struct tcp *tcp, uint32_t leg);
 /* As world.send and world.stream_close. */
 int tcp_send(struct tcp *tcp, const struct flow *to, const struct iovec *iov, uint32_t n);
 void tcp_stream_close(struct tcp *tcp, uint64_t id);
+/* As world.stream_alias. */
+void tcp_stream_alias(struct tcp *tcp, uint64_t id, const struct addr *alias);

@@ -20,6 +20,7 @@ void tcp_tables_init(struct tcp *tcp)
 	while (tcp->n_buckets < tcp->loop->options.connections)
 		tcp->n_buckets *= 2;
 	tcp->peers = must_zalloc(tcp->n_buckets * sizeof(*tcp->peers));
+	tcp->aliases = must_zalloc(tcp->n_buckets * sizeof(*tcp->aliases));
 	tcp->sources = must_zalloc(tcp->n_buckets * sizeof(*tcp->sources));
 	tcp->loop->world.random(&tcp->loop->world, &tcp->key, sizeof tcp->key);
 }
@@ -28,6 +29,7 @@ void tcp_tables_fini(struct tcp *tcp)
 {
 	free(tcp->slots);
 	free(tcp->peers);
+	free(tcp->aliases);
 	free(tcp->sources);
 }
 
@@ -42,7 +44,7 @@ static void add_slots(struct tcp *tcp)
 	tcp->n_slots = n;
 }
 
-static uint32_t peer_bucket(const struct tcp *tcp, uint32_t leg, const struct addr *peer)
+static uint32_t bucket_of(const struct tcp *tcp, uint32_t leg, const struct addr *peer)
 {
 	struct {
 		uint32_t leg, port;
@@ -69,9 +71,20 @@ void tcp_insert(struct tcp *tcp, struct connection *connection)
 	struct flow *flow = &connection->flow;
 	flow->connection = (uint64_t)slot->generation << SLOT_BITS | i;
 
-	struct connection **bucket = &tcp->peers[peer_bucket(tcp, flow->leg, &flow->peer)];
+	struct connection **bucket = &tcp->peers[bucket_of(tcp, flow->leg, &flow->peer)];
 	connection->next_of_peer = *bucket;
 	*bucket = connection;
+}
+
+static void remove_alias(struct tcp *tcp, struct connection *connection)
+{
+	if (!addr_is_set(&connection->alias))
+		return;
+	struct connection **at =
+		&tcp->aliases[bucket_of(tcp, connection->flow.leg, &connection->alias)];
+	while (*at != connection)
+		at = &(*at)->next_of_alias;
+	*at = connection->next_of_alias;
 }
 
 void tcp_remove(struct tcp *tcp, struct connection *connection)
@@ -82,10 +95,11 @@ void tcp_remove(struct tcp *tcp, struct connection *connection)
 	tcp->slots[i].next_free = tcp->first_free;
 	tcp->first_free = i;
 
-	struct connection **at = &tcp->peers[peer_bucket(tcp, flow->leg, &flow->peer)];
+	struct connection **at = &tcp->peers[bucket_of(tcp, flow->leg, &flow->peer)];
 	while (*at != connection)
 		at = &(*at)->next_of_peer;
 	*at = connection->next_of_peer;
+	remove_alias(tcp, connection);
 }
 
 struct connection *tcp_find_id(const struct tcp *tcp, uint64_t id)
@@ -98,10 +112,30 @@ struct connection *tcp_find_id(const struct tcp *tcp, uint64_t id)
 
 struct connection *tcp_find_peer(const struct tcp *tcp, uint32_t leg, const struct addr *peer)
 {
-	struct connection *c = tcp->peers[peer_bucket(tcp, leg, peer)];
+	struct connection *c = tcp->peers[bucket_of(tcp, leg, peer)];
 	while (c && (c->flow.leg != leg || !addr_eq(&c->flow.peer, peer)))
 		c = c->next_of_peer;
 	return c;
+}
+
+struct connection *tcp_find_alias(const struct tcp *tcp, uint32_t leg, const struct addr *alias)
+{
+	struct connection *c = tcp->aliases[bucket_of(tcp, leg, alias)];
+	while (c && (c->flow.leg != leg || !addr_eq(&c->alias, alias)))
+		c = c->next_of_alias;
+	return c;
+}
+
+bool tcp_add_alias(struct tcp *tcp, struct connection *connection, const struct addr *alias)
+{
+	uint32_t leg = connection->flow.leg;
+	if (addr_is_set(&connection->alias) || tcp_find_alias(tcp, leg, alias))
+		return false;
+	struct connection **bucket = &tcp->aliases[bucket_of(tcp, leg, alias)];
+	connection->alias = *alias;
+	connection->next_of_alias = *bucket;
+	*bucket = connection;
+	return true;
 }
 
 /* An IPv6 host owns its /64 and may use any address in it: the network is the source. */

@@ -132,6 +132,29 @@ static void a_message_to_a_closed_stream_opens_another_one(void **state)
 	assert_string_equal(bench->heard, "closed:ESHUTDOWN back; ");
 }
 
+static void an_alias_leads_to_the_oldest_stream_that_claimed_it_while_that_lives(void **state)
+{
+	struct bench *bench = *state;
+	struct addr alias = address("10.0.0.2:9");
+	struct flow to = {.leg = 1, .peer = alias};
+	phone(bench, TRANSPORT_TCP, A);
+	inject(bench, TRANSPORT_TCP, A, LEG, "hi;");
+	run(bench);
+	struct flow old = bench->last;
+	inject(bench, TRANSPORT_TCP, B, LEG, "ho;");
+	run(bench);
+	bench->world->stream_alias(bench->world, old.connection, &alias);
+	bench->world->stream_alias(bench->world, bench->last.connection, &alias);
+	assert_int_equal(send_text(bench, &to, "one;"), 0);
+	run(bench);
+	assert_string_equal(bench->heard, "one; ");
+	bench->world->stream_close(bench->world, old.connection);
+	assert_int_equal(send_text(bench, &to, "two;"), 0);
+	run(bench);
+	assert_non_null(strstr(bench->log, "unsent:two; closed:ECONNREFUSED "));
+	assert_string_equal(bench->heard, "one; closed:ESHUTDOWN ");
+}
+
 static void a_closed_leg_ends_its_streams(void **state)
 {
 	struct bench *bench = *state;
@@ -293,6 +316,7 @@ int main(void)
 		WITH_BENCH(a_peer_that_hangs_up_is_told_after_its_last_bytes),
 		WITH_BENCH(a_stream_that_the_engine_closes_ends_after_what_it_sent),
 		WITH_BENCH(a_message_to_a_closed_stream_opens_another_one),
+		WITH_BENCH(an_alias_leads_to_the_oldest_stream_that_claimed_it_while_that_lives),
 		WITH_BENCH(a_closed_leg_ends_its_streams),
 		WITH_BENCH(a_phone_that_goes_away_resets_its_streams),
 		WITH_BENCH(what_can_not_be_cut_is_answered_and_closed),

@@ -54,6 +54,25 @@ static void an_idle_connection_is_closed_and_a_ping_keeps_it(void **state)
 	recorder_free(r);
 }
 
+static void a_connection_opened_by_us_is_closed_when_idle_too(void **state)
+{
+	(void)state;
+	struct recorder *r = stream_recorder((struct live_options){.idle_ms = 30});
+	struct flow to = {.leg = 0};
+	struct heard heard = {.fd = -1};
+	open_leg(r, 0, TRANSPORT_TCP, "127.0.0.1:0");
+	int listener = listen_on("127.0.0.1:0", &to.peer);
+	assert_int_equal(send_span(r, &to, SPAN("3:one")), 0);
+	RUN_UNTIL(r, (heard.fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+	RUN_UNTIL(r, hear(&heard)->ended);
+	assert_string_equal(heard.text, "3:one");
+	assert_int_equal(statistics(r).closed_idle, 1);
+	assert_string_equal(nth(r, EVENT_CLOSED, 0)->text, "ETIME");
+	close(heard.fd);
+	close(listener);
+	recorder_free(r);
+}
+
 static void one_source_gets_so_many_connections(void **state)
 {
 	(void)state;
@@ -274,6 +293,7 @@ int main(void)
 		cmocka_unit_test(a_slow_sender_is_cut_at_the_deadline_of_its_message),
 		cmocka_unit_test(a_line_end_on_its_own_is_not_a_late_message),
 		cmocka_unit_test(an_idle_connection_is_closed_and_a_ping_keeps_it),
+		cmocka_unit_test(a_connection_opened_by_us_is_closed_when_idle_too),
 		cmocka_unit_test(one_source_gets_so_many_connections),
 		cmocka_unit_test(all_together_get_so_many_connections),
 		cmocka_unit_test(many_short_connections_leave_nothing_behind),

@@ -308,6 +308,66 @@ static void an_id_is_dead_with_its_connection(void **state)
 	recorder_free(r);
 }
 
+/* A peer connects and sends a message; which connection it came on. */
+static uint64_t greeting(struct recorder *r, int fd)
+{
+	uint32_t before = r->count[EVENT_MESSAGE];
+	put(fd, "2:hi");
+	RUN_UNTIL(r, r->count[EVENT_MESSAGE] == before + 1);
+	return nth(r, EVENT_MESSAGE, before)->flow.connection;
+}
+
+static void what_goes_to_an_alias_goes_by_its_oldest_connection_while_that_lives(void **state)
+{
+	(void)state;
+	struct recorder *r = stream_recorder((struct live_options){0});
+	struct addr leg = open_leg(r, 0, TRANSPORT_TCP, "127.0.0.1:0");
+	struct heard old = {.fd = connect_to(&leg)}, young = {.fd = connect_to(&leg)};
+	struct flow to = {.leg = 0};
+	close(listen_on("127.0.0.1:0", &to.peer)); /* nobody is there */
+	uint64_t first = greeting(r, old.fd), second = greeting(r, young.fd);
+	r->world->stream_alias(r->world, first, &to.peer);
+	r->world->stream_alias(r->world, second, &to.peer);
+	assert_int_equal(send_span(r, &to, SPAN("3:one")), 0);
+	HEARS(r, &old, "3:one");
+	assert_int_equal(statistics(r).aliases_made, 1);
+	assert_int_equal(statistics(r).sent_by_alias, 1);
+	close(old.fd);
+	RUN_UNTIL(r, r->count[EVENT_CLOSED] == 1);
+	r->world->stream_alias(r->world, first, &to.peer); /* means nobody, does nothing */
+	r->world->stream_alias(r->world, second, &to.peer);
+	assert_int_equal(send_span(r, &to, SPAN("3:two")), 0);
+	HEARS(r, &young, "3:two");
+	close(young.fd);
+	RUN_UNTIL(r, r->count[EVENT_CLOSED] == 2);
+	assert_int_equal(send_span(r, &to, SPAN("5:three")), 0);
+	RUN_UNTIL(r, r->count[EVENT_UNSENT] == 1); /* by a connection of its own, refused */
+	assert_int_equal(statistics(r).sent_by_alias, 2);
+	recorder_free(r);
+}
+
+static void a_connection_has_one_alias_and_an_alias_is_of_one_leg(void **state)
+{
+	(void)state;
+	struct recorder *r = stream_recorder((struct live_options){0});
+	struct addr leg = open_leg(r, 0, TRANSPORT_TCP, "127.0.0.1:0");
+	open_leg(r, 1, TRANSPORT_TCP, "127.0.0.1:0");
+	struct heard heard = {.fd = connect_to(&leg)};
+	struct addr one, two;
+	close(listen_on("127.0.0.2:0", &one));
+	close(listen_on("127.0.0.3:0", &two));
+	uint64_t connection = greeting(r, heard.fd);
+	r->world->stream_alias(r->world, connection, &one);
+	r->world->stream_alias(r->world, connection, &two);
+	assert_int_equal(send_span(r, &(struct flow){.peer = two}, SPAN("1:a")), 0);
+	assert_int_equal(send_span(r, &(struct flow){.leg = 1, .peer = one}, SPAN("1:b")), 0);
+	RUN_UNTIL(r, r->count[EVENT_UNSENT] == 2);
+	assert_int_equal(send_span(r, &(struct flow){.peer = one}, SPAN("1:c")), 0);
+	HEARS(r, &heard, "1:c");
+	close(heard.fd);
+	recorder_free(r);
+}
+
 static void answer_and_close(struct recorder *r, const struct flow *from, struct span bytes)
 {
 	assert_int_equal(send_span(r, from, bytes), 0);
@@ -371,6 +431,9 @@ int main(void)
 		cmocka_unit_test(a_ping_is_answered_with_one_line_end),
 		cmocka_unit_test(ten_thousand_pings_bring_no_more_bytes_than_they_are),
 		cmocka_unit_test(an_id_is_dead_with_its_connection),
+		cmocka_unit_test(
+			what_goes_to_an_alias_goes_by_its_oldest_connection_while_that_lives),
+		cmocka_unit_test(a_connection_has_one_alias_and_an_alias_is_of_one_leg),
 		cmocka_unit_test(closing_a_stream_sends_what_is_queued_and_tells_no_more_of_it),
 		cmocka_unit_test(closing_a_leg_ends_its_connections_and_frees_its_port),
 	};
