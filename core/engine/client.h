@@ -31,6 +31,7 @@ struct client {
 	struct flow to;
 	client_fn told; /* NULL: nobody listens */
 	void *user;
+	int vias;	   /* of ours on top of the answers: the user's */
 	const char *error; /* of CLIENT_FAILED: name of an errno, or NULL */
 	char *bytes;	   /* of the request, owned; NULL once it can be needed no more */
 	uint32_t n;
@@ -42,7 +43,8 @@ struct client *client_new(struct engine *engine, char *bytes, uint32_t n, struct
 	struct span method, const struct flow *to, client_fn told, void *user);
 /* Sends; a failure may be told before this returns. */
 void client_go(struct client *client);
-/* INVITE: gives up; CANCEL goes out as soon as a provisional response allows (RFC 3261 9.1). */
+/* Gives up. INVITE: CANCEL goes out as soon as a provisional response allows (RFC 3261 9.1); others
+ * are sent no more. What still comes is told. */
 void client_cancel(struct client *client);
 /* Does nothing more and forgets it; nobody is told. */
 void client_free(struct client *client);

@@ -44,7 +44,7 @@ void relay_let_go(struct relay *relay)
 	if (relay->request || relay->holds || relay->in_table)
 		return;
 	for (struct branch *branch = relay->branches; branch; branch = branch->next)
-		if (branch->client || branch->resolve)
+		if (branch->client || branch->resolve || branch->abandoned)
 			return;
 	relay_free(relay);
 }
@@ -202,14 +202,12 @@ void relay_branch_final(struct branch *branch, uint16_t code, struct packet *res
 	relay->holds++; /* the owner may end it in between */
 	uint32_t actions = fork_response(&relay->fork, code);
 	uint32_t here = fork_response(&relay->this_fork, code);
-	if (response)
-		response->own_vias = branch->vias;
-	else
+	if (!response)
 		relay->this_failure = code;
 	if (here & (FORK_FORWARD | FORK_KEEP))
 		keep(&relay->this_best, response);
 	if ((actions & FORK_FORWARD) && response)
-		relay_upstream(relay, response, branch->vias);
+		relay_upstream(relay, response);
 	else if (actions & FORK_KEEP)
 		keep(&relay->best, response);
 	else if ((actions & FORK_CHALLENGE) && response)
@@ -293,9 +291,8 @@ void relay_provisional(struct branch *branch, struct packet *response)
 	struct relay *relay = branch->relay;
 	if (relay->fork.answered || response->msg.code == 100)
 		return;
-	response->own_vias = branch->vias;
 	if (!relay->options.provisional || !relay->options.done) {
-		relay_upstream(relay, response, branch->vias);
+		relay_upstream(relay, response);
 		return;
 	}
 	packet_hold(response);
@@ -310,7 +307,7 @@ void relay_pass_provisional(struct packet *response)
 	response->relay = NULL;
 	relay->holds--;
 	if (response->decision == DECISION_NONE && !relay->fork.answered)
-		relay_upstream(relay, response, response->own_vias);
+		relay_upstream(relay, response);
 	relay_let_go(relay);
 }
 
@@ -326,7 +323,7 @@ static void answer_best(struct relay *relay)
 		return;
 	relay->fork.answered = true;
 	if (best && best->msg.code == code) {
-		relay_upstream(relay, best, best->own_vias);
+		relay_upstream(relay, best);
 		return;
 	}
 	packet_reply(request, code, span_of(NULL, 0), span_of(NULL, 0));

@@ -18,7 +18,11 @@ enum {
 	RELAY_TARGETS_MAX = 32,	   /* of one forward */
 	RELAY_TRYING_MS = 200,	   /* 100 when nothing else was sent by then (RFC 3261 17.2.1) */
 	RELAY_TIMER_C_MS = 181000, /* more than three minutes (16.6 (11)) */
-	RELAY_BREADTH = 60,	   /* Max-Breadth of a request that has none (RFC 5393 5.3.3) */
+	/* An address that has said nothing at all by then is given up while others are left (RFC
+	 * 3263 4.3). By T2 the request was sent four times, and who needs longer has said 100 (RFC
+	 * 4320 4.1). */
+	RELAY_ADDRESS_MS = 4000,
+	RELAY_BREADTH = 60, /* Max-Breadth of a request that has none (RFC 5393 5.3.3) */
 	RELAY_GIVEN_UP = -2,
 };
 
@@ -42,7 +46,8 @@ typedef void (*relay_done_fn)(void *arg, enum relay_end end, struct packet *fina
 typedef void (*relay_provisional_fn)(void *arg, struct packet *response);
 
 struct relay_options {
-	uint32_t timeout_ms; /* for each branch; 0: Timer C, or the transaction's own end */
+	uint32_t timeout_ms; /* for each branch, all its addresses together; 0: Timer C, or the
+				transaction's own end */
 	relay_done_fn done;
 	relay_provisional_fn provisional; /* NULL: upstream at once */
 	void *arg;
@@ -56,11 +61,11 @@ struct branch {
 	struct locate_target *targets; /* addresses, owned */
 	uint32_t n_targets, next_target;
 	struct timer patience; /* Timer C, or the timeout asked for */
+	struct timer silence;  /* of this address, while others are left */
+	uint32_t abandoned;    /* clients of addresses given up for it, which may yet answer */
 	uint16_t group;
-	uint16_t last_code; /* why the address tried last failed */
 	bool is_cancelled;
 	uint32_t breadth; /* branches it may have further on, this one included */
-	int vias;	  /* of ours on top of the answers */
 	uint32_t number;
 	enum { BRANCH_WAITING, BRANCH_PENDING, BRANCH_DONE } state;
 	uint32_t uri_n;

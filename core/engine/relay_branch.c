@@ -20,6 +20,7 @@ static struct branch *branch_of(struct timer *timer)
 static void final(struct branch *branch, uint16_t code, struct packet *response)
 {
 	timers_cancel(&branch->relay->engine->timers, &branch->patience);
+	timers_cancel(&branch->relay->engine->timers, &branch->silence);
 	relay_branch_final(branch, code, response);
 }
 
@@ -51,9 +52,19 @@ static void be_patient(struct branch *branch)
 
 /* ---- answers ---- */
 
-static const struct locate_target *current_target(const struct branch *branch)
+static void mark_dead(const struct branch *branch, const char *reason)
 {
-	return &branch->targets[branch->next_target - 1];
+	struct engine *engine = branch->relay->engine;
+	const struct flow *to = &branch->client->to;
+	targets_mark_dead(engine->targets, engine->legs.leg[to->leg].address.transport, &to->peer,
+		reason, 0, engine_now_ms(engine));
+}
+
+static void mark_alive(const struct client *client)
+{
+	struct engine *engine = client->engine;
+	targets_mark_alive(engine->targets, engine->legs.leg[client->to.leg].address.transport,
+		&client->to.peer);
 }
 
 /* RFC 3261 16.7 (5), (10): nothing new once it is over. */
@@ -67,10 +78,7 @@ static bool has_another(const struct branch *branch)
 static void fail_over(struct branch *branch, uint16_t code, const char *reason)
 {
 	struct engine *engine = branch->relay->engine;
-	const struct locate_target *target = current_target(branch);
-	targets_mark_dead(engine->targets, target->transport, &target->addr, reason, 0,
-		engine_now_ms(engine));
-	branch->last_code = code;
+	mark_dead(branch, reason);
 	if (branch->state != BRANCH_PENDING)
 		return;
 	if (has_another(branch)) {
@@ -83,11 +91,39 @@ static void fail_over(struct branch *branch, uint16_t code, const char *reason)
 	}
 }
 
+static void silence_over(struct timer *timer)
+{
+	struct branch *branch = (struct branch *)((char *)timer - offsetof(struct branch, silence));
+	struct client *client = branch->client;
+	if (branch->state != BRANCH_PENDING || !has_another(branch))
+		return;
+	mark_dead(branch, "ETIMEDOUT");
+	branch->relay->engine->count[COUNT_failovers]++;
+	branch->client = NULL;
+	branch->abandoned++;
+	client_cancel(client);
+	try_next(branch);
+}
+
+/* An even share of the time that is left, for each address that is left. */
+static void await_sign(struct branch *branch)
+{
+	struct engine *engine = branch->relay->engine;
+	int64_t now = engine_now_ms(engine), share = RELAY_ADDRESS_MS;
+	uint32_t left = branch->n_targets - branch->next_target + 1;
+	if (left == 1)
+		return;
+	if (timer_is_armed(&branch->patience) && (branch->patience.due_ms - now) / left < share)
+		share = (branch->patience.due_ms - now) / left;
+	branch->silence.fire = silence_over;
+	timers_arm(&engine->timers, &branch->silence, now + share);
+}
+
 static void answered(struct branch *branch, struct packet *response)
 {
 	struct relay *relay = branch->relay;
 	uint32_t code = response->msg.code;
-	const struct locate_target *target = current_target(branch);
+	timers_cancel(&relay->engine->timers, &branch->silence);
 	if (code < 200) {
 		if (code > 100 && !relay->options.timeout_ms)
 			be_patient(branch); /* RFC 3261 16.7 (2) */
@@ -98,14 +134,40 @@ static void answered(struct branch *branch, struct packet *response)
 		fail_over(branch, 503, "503");
 		return;
 	}
-	targets_mark_alive(relay->engine->targets, target->transport, &target->addr);
+	mark_alive(branch->client);
 	final(branch, (uint16_t)code, response);
+}
+
+/* An address given up for its silence. Its 2xx is one of the branch, and whom we tried instead is
+ * cancelled; a provisional one makes the client send CANCEL; a failure comes too late to count. */
+static void told_late(struct branch *branch, const struct client *client, enum client_news news,
+	struct packet *response)
+{
+	if (news == CLIENT_ENDED) {
+		branch->abandoned--;
+		relay_let_go(branch->relay);
+		return;
+	}
+	if (!response)
+		return;
+	mark_alive(client);
+	if (response->msg.code < 200 || response->msg.code >= 300)
+		return;
+	branch->is_cancelled = true;
+	if (branch->client)
+		client_cancel(branch->client);
+	final(branch, (uint16_t)response->msg.code, response);
 }
 
 static void told(void *user, struct client *client, enum client_news news, struct packet *response)
 {
 	struct branch *branch = user;
-	(void)client;
+	if (response)
+		response->own_vias = client->vias;
+	if (client != branch->client) {
+		told_late(branch, client, news, response);
+		return;
+	}
 	switch (news) {
 	case CLIENT_RESPONSE:
 		answered(branch, response);
@@ -133,23 +195,22 @@ static int set_breadth(struct msg *msg, uint32_t breadth)
 	return edit_set(msg, hdr_name(HDR_MAX_BREADTH), value);
 }
 
-/* The request as it goes to this target, in bytes of its own. NULL with a code when it can not be
- * made. */
-static char *make_request(struct branch *branch, struct leg *out, uint32_t *n,
-	struct span *via_branch, uint16_t *code)
+/* The request as it goes to this target, in bytes of its own; `made` has what is in the arena of
+ * the request. NULL with a code when it can not be made. */
+static char *make_request(
+	struct branch *branch, struct leg *out, uint32_t *n, struct outgoing *made, uint16_t *code)
 {
 	struct packet *request = branch->relay->request;
 	struct msg *msg = &request->msg;
 	struct edit_state *saved = &request->engine->saved;
 	struct route route;
-	struct outgoing made;
 	struct iovec iov[WORLD_IOV_MAX];
 	char *bytes = NULL;
 	edit_save(msg, saved);
 	edit_uri(msg, span_of(branch->uri, branch->uri_n));
 	route_request(request, &route);
 	*code = (uint16_t)route.code;
-	if (!route.code && (outgoing_edit(request, &route, out, branch->number, &made) < 0 ||
+	if (!route.code && (outgoing_edit(request, &route, out, branch->number, made) < 0 ||
 				   set_breadth(msg, branch->breadth) < 0))
 		*code = 513;
 	if (!*code) {
@@ -161,8 +222,6 @@ static char *make_request(struct branch *branch, struct leg *out, uint32_t *n,
 			memcpy(to, iov[i].iov_base, iov[i].iov_len);
 			to += iov[i].iov_len;
 		}
-		branch->vias = made.vias;
-		*via_branch = made.branch; /* in the arena of the request */
 	}
 	edit_restore(msg, saved);
 	return bytes;
@@ -179,7 +238,7 @@ static void try_next(struct branch *branch)
 				  ? legs_towards(relay->engine, target->transport, &target->addr,
 					    packet_leg(request))
 				  : NULL;
-	struct span via_branch;
+	struct outgoing made;
 	uint16_t code = 503;
 	uint32_t n;
 	/* To ourselves it would go round in a circle: nobody here wanted it (RFC 3261 16.5). */
@@ -187,11 +246,11 @@ static void try_next(struct branch *branch)
 		final(branch, 404, NULL);
 		return;
 	}
-	char *bytes = out ? make_request(branch, out, &n, &via_branch, &code) : NULL;
+	char *bytes = out ? make_request(branch, out, &n, &made, &code) : NULL;
 	if (bytes) {
 		struct flow to = {.leg = out->index, .peer = target->addr};
 		out->used_ms = engine_now_ms(relay->engine);
-		branch->client = client_new(relay->engine, bytes, n, via_branch,
+		branch->client = client_new(relay->engine, bytes, n, made.branch,
 			request->msg.method, &to, told, branch);
 		code = 503;
 	}
@@ -199,7 +258,9 @@ static void try_next(struct branch *branch)
 		final(branch, code, NULL);
 		return;
 	}
+	branch->client->vias = made.vias;
 	request->to = branch->client->to;
+	await_sign(branch);
 	client_go(branch->client);
 }
 
@@ -275,6 +336,7 @@ void branch_cancel(struct branch *branch)
 void branch_free(struct branch *branch)
 {
 	timers_cancel(&branch->relay->engine->timers, &branch->patience);
+	timers_cancel(&branch->relay->engine->timers, &branch->silence);
 	if (branch->client)
 		client_free(branch->client);
 	if (branch->resolve)

@@ -29,4 +29,4 @@ void relay_arm(struct relay *relay);
 void relay_arm_trying(struct relay *relay);
 void relay_leave_table(struct relay *relay);
 void relay_send(struct relay *relay, uint32_t code, const struct iovec *iov, uint32_t n);
-void relay_upstream(struct relay *relay, struct packet *response, int vias);
+void relay_upstream(struct relay *relay, struct packet *response);

@@ -170,12 +170,12 @@ void relay_begin(struct packet *request, bool patient)
 
 /* ---- upstream ---- */
 
-void relay_upstream(struct relay *relay, struct packet *response, int vias)
+void relay_upstream(struct relay *relay, struct packet *response)
 {
 	struct msg *msg = &response->msg;
 	struct iovec iov[WORLD_IOV_MAX];
 	const struct leg *leg = &relay->engine->legs.leg[relay->upstream.leg];
-	for (; vias > 0; vias--)
+	for (int i = 0; i < response->own_vias; i++)
 		edit_pop_value(msg, HDR_VIA);
 	uint32_t n =
 		write_msg(msg, iov, WORLD_IOV_MAX, transport_is_reliable(leg->address.transport));

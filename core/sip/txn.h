@@ -54,7 +54,7 @@ enum txn_event {
 	TXN_FAILURE,	 /* 300 to 699 */
 	TXN_REQUEST,	 /* server: the request came again */
 	TXN_ACK,	 /* INVITE server: an ACK with this transaction's key */
-	TXN_CANCEL,	 /* INVITE client: the user gives up (9.1) */
+	TXN_CANCEL,	 /* client: the user gives up (9.1); what is no INVITE is sent no more */
 	/* What this transaction sent could not be delivered, nor to any other address. */
 	TXN_TRANSPORT_ERROR,
 };
@@ -83,7 +83,7 @@ struct txn {
 	uint32_t interval_ms; /* between the last send and the next */
 	uint8_t kind, state;
 	bool reliable;	 /* the transport loses nothing: no retransmissions (Table 4) */
-	bool cancelling; /* INVITE client: the user gave up */
+	bool cancelling; /* client: the user gave up */
 };
 
 void txn_init(struct txn *txn, enum txn_kind kind, bool reliable);

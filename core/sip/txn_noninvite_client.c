@@ -45,10 +45,15 @@ static uint32_t waiting(
 			txn, TXN_COMPLETED, txn->reliable ? 0 : times->t4_ms, now_ms, TXN_PASS);
 	case TXN_TRANSPORT_ERROR:
 		return txn_end(txn, TXN_FAILED);
+	case TXN_CANCEL:
+		/* There is no CANCEL for it (9.1), but nobody waits for what more sending brings.
+		 */
+		txn->cancelling = true;
+		txn->send_at_ms = INT64_MAX;
+		break;
 	case TXN_START:
 	case TXN_REQUEST:
 	case TXN_ACK:
-	case TXN_CANCEL:
 		break;
 	}
 	return 0;

@@ -144,10 +144,12 @@ local known = { timeout = "number", parallel = "boolean", stateless = "boolean",
 
 --- Forwards a request and waits for the final response. A 2xx and provisional responses go upstream at once; any other
 --- final response is returned, and goes upstream when the handler ends without another decision. Targets in a list are tried
---- one after the other, those of an inner list at one time; contacts by their q.
+--- one after the other, those of an inner list at one time; contacts by their q. A target whose name has several addresses is
+--- tried at one after the other (RFC 3263 4.3): an address that says nothing at all for 4 s, or for its even share of what is
+--- left of `timeout` when that is shorter, is given up while others are left; a 2xx it sends later still counts.
 ---@param req viaduct.Message
 ---@param targets string|viaduct.Contact|table
----@param opts table|nil `timeout` seconds for each target, `parallel` all at one time, `on_response` function(response) for provisional ones (drop it to keep it from the caller), `stateless` send to the first and remember nothing
+---@param opts table|nil `timeout` seconds for each target, all its addresses together (none: 32 s without an answer, 181 s of ringing), `parallel` all at one time, `on_response` function(response) for provisional ones (drop it to keep it from the caller), `stateless` send to the first and remember nothing
 ---@return viaduct.Message|nil final
 ---@return string|nil message
 ---@return string|nil code "timeout", "unreachable", "cancelled", "answered", "limit"

@@ -17,15 +17,16 @@ local function two_targets(net, transport)
 	net:dns("two.example.net", "A", "198.51.100.9")
 end
 
-flow "when the first address does not answer in 32 seconds the second is tried, and the caller notices nothing" {
+flow "when the first address says nothing for four seconds the second is tried, and the caller notices nothing" {
 	script_text = TELL,
 	run = function(net)
 		local alice, bob, carol = parties(net, "alice", "bob", "carol")
 		two_targets(net)
+		relayed.exact(net)
 		alice:request("INVITE", TO_EXAMPLE)
-		net:advance(31.9)
+		net:advance(3.9)
 		local came = bob:take_all()
-		net:equal(#came, 7, "requests to the first")
+		net:equal(relayed.times(came), "0 0.5 1.5 3.5", "requests to the first")
 		carol:expect_nothing()
 		net:advance(0.2)
 		local second = carol:expect "INVITE" { uri = TO_EXAMPLE }
@@ -35,6 +36,169 @@ flow "when the first address does not answer in 32 seconds the second is tried, 
 		alice:expect(200)
 		net:expect_log "forward gave 200 -"
 		net:counts { failovers = 1 }
+		rest(net)
+		bob:take_all()
+	end,
+}
+
+flow "the last address has all the time that is left" {
+	script_text = TELL,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		two_targets(net)
+		local invite = alice:request("INVITE", TO_EXAMPLE)
+		net:advance(4 + 31.9)
+		net:equal(#carol:take_all(), 7, "requests to the second")
+		alice:expect(100)
+		alice:expect_nothing()
+		net:advance(0.2)
+		expect_failure(alice, invite, 408)
+		net:expect_log "forward gave nil timeout"
+		rest(net)
+		bob:take_all()
+	end,
+}
+
+flow "a timeout is for the target: each of its addresses gets an even share" {
+	script_text = script [[
+		local final, _, code = req:forward(req.uri, { timeout = 4 })
+		sip.log(("forward gave %s %s"):format(final and final.code or "nil", code or "-"))]],
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		two_targets(net)
+		relayed.exact(net)
+		alice:request("INVITE", TO_EXAMPLE)
+		net:advance(4.2)
+		net:equal(relayed.times(bob:take_all()), "0 0.5 1.5 3.5", "requests to the first")
+		net:equal(relayed.kinds(carol:take_all()), "INVITE INVITE INVITE", "requests to the second")
+		net:expect_log "forward gave nil timeout"
+		alice:take_all()
+		rest(net)
+		for _, phone in ipairs { alice, bob, carol } do
+			phone:take_all()
+		end
+	end,
+}
+
+flow "an address that answers within the share of its time keeps the call, however long it rings" {
+	script_text = TELL,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		two_targets(net)
+		alice:request("INVITE", TO_EXAMPLE)
+		net:advance(3)
+		local came = bob:take_all()[1]
+		bob:reply(100, { request = came })
+		net:advance(60)
+		bob:reply(200, { request = came })
+		alice:expect(100)
+		alice:expect(200)
+		net:expect_log "forward gave 200 -"
+		carol:expect_nothing()
+		net:counts { failovers = 0 }
+		rest(net)
+	end,
+}
+
+-- Bob has been silent, carol is being tried.
+local function with_carol_tried(net)
+	local alice, bob, carol = parties(net, "alice", "bob", "carol")
+	two_targets(net)
+	local invite = alice:request("INVITE", TO_EXAMPLE)
+	net:advance(4.1)
+	return alice, bob, carol, invite, bob:take_all()[1], carol:expect "INVITE"
+end
+
+flow "who rings after he was given up for another address is cancelled, and the caller hears only the other" {
+	script_text = TELL,
+	run = function(net)
+		local alice, bob, carol, _, late, tried = with_carol_tried(net)
+		alice:expect(100)
+		bob:reply(180, { request = late })
+		relayed.expect_cancelled(bob, late)
+		alice:expect_nothing()
+		carol:reply(200, { request = tried })
+		alice:expect(200)
+		net:expect_log "forward gave 200 -"
+		rest(net)
+	end,
+}
+
+flow "a 2xx of an address given up goes upstream, and the other is cancelled" {
+	script_text = TELL,
+	run = function(net)
+		local alice, bob, carol, _, late, tried = with_carol_tried(net)
+		alice:expect(100)
+		carol:reply(180, { request = tried })
+		alice:expect(180)
+		bob:reply(200, { request = late })
+		alice:expect(200) { Via = { "~^SIP/2.0/UDP 198.51.100.7:5062" }, To = "~tag=bob" }
+		net:expect_log "forward gave 200 -"
+		relayed.expect_cancelled(carol, tried)
+		rest(net)
+		alice:expect_nothing()
+	end,
+}
+
+flow "a 2xx of an address given up goes upstream by the Vias that request had, when the other left by another leg" {
+	script_text = TELL,
+	legs = { "udp:192.0.2.1:5060", "tcp:192.0.2.1:5060" },
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		local carol = net:phone("carol", "tcp:198.51.100.9:5060")
+		net:dns("_sip._udp.example.net", "SRV", 1, 1, 5060, "one.example.net")
+		net:dns("_sip._tcp.example.net", "SRV", 1, 1, 5060, "two.example.net")
+		net:dns("one.example.net", "A", "198.51.100.8")
+		net:dns("two.example.net", "A", "198.51.100.9")
+		alice:request("INVITE", TO_EXAMPLE)
+		net:advance(4.1)
+		local late = bob:take_all()[1]
+		local tried = carol:expect "INVITE"
+		net:equal(#tried:rows "Via" - #late:rows "Via", 1, "Vias more")
+		bob:reply(200, { request = late })
+		alice:expect(100)
+		alice:expect(200) { Via = { "~^SIP/2.0/UDP 198.51.100.7:5062" } }
+		net:expect_log "forward gave 200 -"
+		carol:reply(180, { request = tried })
+		relayed.expect_cancelled(carol, tried)
+		rest(net)
+	end,
+}
+
+flow "a failure of an address given up is acknowledged and counts no more" {
+	script_text = TELL,
+	run = function(net)
+		local alice, bob, carol, _, late, tried = with_carol_tried(net)
+		alice:expect(100)
+		bob:reply(404, { request = late })
+		relayed.expect_ack(bob, late)
+		alice:expect_nothing()
+		carol:reply(200, { request = tried })
+		alice:expect(200)
+		net:expect_log "forward gave 200 -"
+		rest(net)
+	end,
+}
+
+flow "a request of another method is sent no more to an address given up, whose 2xx still counts" {
+	script_text = TELL,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		two_targets(net)
+		relayed.exact(net)
+		alice:request("MESSAGE", TO_EXAMPLE)
+		net:advance(5)
+		local late = bob:take_all()
+		net:equal(relayed.times(late), "0 0.5 1.5 3.5", "requests to the first")
+		carol:take_all()
+		net:advance(10)
+		bob:expect_nothing()
+		bob:reply(200, { request = late[1] })
+		alice:expect(200)
+		net:expect_log "forward gave 200 -"
+		carol:take_all()
+		net:advance(10)
+		carol:expect_nothing()
 		rest(net)
 	end,
 }
@@ -207,11 +371,11 @@ flow "an upstream CANCEL ends the wait for the second address" {
 		local alice, bob, carol = parties(net, "alice", "bob", "carol")
 		two_targets(net)
 		local invite = alice:request("INVITE", TO_EXAMPLE)
-		net:advance(20)
+		net:advance(3)
 		cancel(alice, invite)
 		alice:expect(100)
 		alice:expect(200)
-		net:advance(13)
+		net:advance(30)
 		net:equal(#bob:take_all(), 7, "requests to the first")
 		carol:expect_nothing()
 		relayed.ack(alice, invite, alice:take_all()[1])
@@ -228,6 +392,8 @@ flow "who was given up is not tried at another address" {
 		local alice, bob, carol = parties(net, "alice", "bob", "carol")
 		two_targets(net)
 		local invite = alice:request("INVITE", TO_EXAMPLE)
+		bob:expect "INVITE"
+		bob:reply(100)
 		net:advance(5.1)
 		alice:expect(100)
 		expect_failure(alice, invite, 480) { reason = "timeout" }

@@ -71,6 +71,20 @@ static void absorbs_repeated_final_responses_for_timer_k(void **state)
 	assert_lives(TXN_CLIENT, lives, N_OF(lives));
 }
 
+static void given_up_it_is_sent_no_more_and_still_hears_the_answer(void **state)
+{
+	(void)state;
+	static const struct life lives[] = {
+		{"before a response",
+			.inputs = {{600, TXN_CANCEL}, {900, TXN_PROVISIONAL}, {9000, TXN_SUCCESS}},
+			.outputs = {{0, SEND}, {500, SEND}, {900, PASS}, {9000, PASS},
+				{14000, ENDED}}},
+		{"there is never one", .inputs = {{100, TXN_PROVISIONAL}, {600, TXN_CANCEL}},
+			.outputs = {{0, SEND}, {100, PASS}, {500, SEND}, {32000, TIMED_OUT}}},
+	};
+	assert_lives(TXN_CLIENT, lives, N_OF(lives));
+}
+
 static void every_event_has_its_result_in_every_state(void **state)
 {
 	(void)state;
@@ -81,6 +95,7 @@ static void every_event_has_its_result_in_every_state(void **state)
 				[TXN_PROVISIONAL] = {PASS, TXN_PROCEEDING},
 				[TXN_SUCCESS] = {PASS, TXN_COMPLETED},
 				[TXN_FAILURE] = {PASS, TXN_COMPLETED},
+				[TXN_CANCEL] = {0, TXN_TRYING},
 				[TXN_TRANSPORT_ERROR] = {FAILED, TXN_TERMINATED},
 			}},
 		[TXN_PROCEEDING] = {true, 2, {TXN_START, TXN_PROVISIONAL},
@@ -88,6 +103,7 @@ static void every_event_has_its_result_in_every_state(void **state)
 				[TXN_PROVISIONAL] = {PASS, TXN_PROCEEDING},
 				[TXN_SUCCESS] = {PASS, TXN_COMPLETED},
 				[TXN_FAILURE] = {PASS, TXN_COMPLETED},
+				[TXN_CANCEL] = {0, TXN_PROCEEDING},
 				[TXN_TRANSPORT_ERROR] = {FAILED, TXN_TERMINATED},
 			}},
 		[TXN_COMPLETED] = {true, 2, {TXN_START, TXN_SUCCESS}, {{0}}},
@@ -119,6 +135,7 @@ int main(void)
 		cmocka_unit_test(sends_an_unanswered_request_at_the_times_of_the_rfc),
 		cmocka_unit_test(a_provisional_response_slows_sending_down_to_t2),
 		cmocka_unit_test(absorbs_repeated_final_responses_for_timer_k),
+		cmocka_unit_test(given_up_it_is_sent_no_more_and_still_hears_the_answer),
 		cmocka_unit_test(every_event_has_its_result_in_every_state),
 		cmocka_unit_test(every_event_has_its_result_on_a_reliable_transport),
 	};
