@@ -1,34 +1,19 @@
 /* The control socket's requests: {"command": "status", "argument": ...} in, {"ok": true, "result":
  * ...} or
  * {"ok": false, "error": "..."} out, one line each. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "ctl_tables.h"
 #include "engine/dns_cache.h"
 #include "engine/registrar.h"
 #include "engine/targets.h"
 #include "net/control.h"
-#include "run.h"
 
 static json_t *text(const char *s)
 {
 	return s ? json_string_nocheck(s) : json_null();
-}
-
-/* Wire text may be no UTF-8: such bytes are shown as '?'. */
-static json_t *wire_text(struct span s)
-{
-	json_t *whole = json_stringn(s.p ? s.p : "", s.n);
-	if (whole)
-		return whole;
-	char *copy = malloc(s.n + 1);
-	for (uint32_t i = 0; copy && i < s.n; i++)
-		copy[i] = s.p[i] & 0x80 ? '?' : s.p[i];
-	whole = copy ? json_stringn(copy, s.n) : json_null();
-	free(copy);
-	return whole;
 }
 
 static json_t *iso_time(int64_t ms)
@@ -118,8 +103,8 @@ static json_t *failure(const struct host_status *status)
 		return json_null();
 	const struct script_failure *failed = &status->failure;
 	return json_pack("{s:o, s:i, s:o, s:o, s:o, s:s}", "file", text(failed->file), "line",
-		(int)failed->line, "message", wire_text(span_str(failed->message)), "traceback",
-		wire_text(span_str(failed->traceback)), "at", iso_time(status->failed_at), "by",
+		(int)failed->line, "message", ctl_wire_text(span_str(failed->message)), "traceback",
+		ctl_wire_text(span_str(failed->traceback)), "at", iso_time(status->failed_at), "by",
 		status->failed_by);
 }
 
@@ -157,11 +142,11 @@ static void add_binding(void *self, const struct binding *binding)
 	if (json_array_size(bindings->list) >= BINDINGS_SHOWN_MAX)
 		return;
 	json_array_append_new(bindings->list,
-		json_pack("{s:o, s:o, s:I, s:f, s:o}", "aor", wire_text(binding->aor), "contact",
-			wire_text(binding->contact), "expires",
+		json_pack("{s:o, s:o, s:I, s:f, s:o}", "aor", ctl_wire_text(binding->aor),
+			"contact", ctl_wire_text(binding->contact), "expires",
 			(json_int_t)((binding->expires_at - bindings->now) / 1000), "q",
 			binding->q / (double)BINDING_Q_MAX, "call_id",
-			wire_text(binding->call_id)));
+			ctl_wire_text(binding->call_id)));
 }
 
 static json_t *bindings(struct run *run, const char *aor)
@@ -222,6 +207,8 @@ static json_t *act(struct run *run, const char *command, const char *argument)
 		return done(legs(run->engine));
 	if (strcmp(command, "bindings") == 0)
 		return done(bindings(run, argument));
+	if (strcmp(command, "transactions") == 0)
+		return done(ctl_transactions(run));
 	if (strcmp(command, "reload") == 0)
 		return reload(run);
 	if (strcmp(command, "rollback") == 0)
@@ -233,8 +220,10 @@ static json_t *act(struct run *run, const char *command, const char *argument)
 		return done(json_object());
 	}
 	if (strcmp(command, "calls") == 0)
-		return fail("no dialogs are tracked: status counts the transactions");
-	return fail("unknown command: reload, rollback, status, legs, bindings, loglevel, stop");
+		return fail("no dialogs are tracked: transactions shows what is in progress");
+	return fail("unknown command: reload, rollback, status, legs, bindings, transactions, "
+		    "loglevel, "
+		    "stop");
 }
 
 void ctl_answer(void *arg, struct span line, struct control_reply *reply)

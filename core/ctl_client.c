@@ -105,7 +105,12 @@ static void print_object(const json_t *object, int indent)
 	json_object_foreach((json_t *)object, key, value)
 	{
 		if (json_is_integer(value) && indent && !json_integer_value(value))
-			continue; /* a counter that never counted */
+			continue;		/* a counter that never counted */
+		if (strcmp(key, "more") == 0) { /* rows than a table shows */
+			if (json_integer_value(value))
+				printf("... and %lld more\n", (long long)json_integer_value(value));
+			continue;
+		}
 		printf("%*s%-*s", indent, "", 22 - indent, key);
 		if (json_is_object(value)) {
 			printf("\n");

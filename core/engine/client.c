@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/put.h"
+#include "engine/transactions.h"
 #include "sip/edit.h"
 
 static bool is_invite(const struct client *client)
@@ -148,7 +149,7 @@ static void tell_all(struct client *client, uint32_t actions, struct packet *res
 static void step(struct client *client, enum txn_event event, struct packet *response)
 {
 	struct engine *engine = client->engine;
-	uint32_t actions = txn_step(&client->txn, event, engine_now_ms(engine), &engine->times);
+	uint32_t actions = transactions_step(engine, &client->txn, event);
 	bool failed = (actions & TXN_SEND) && send_bytes(client, client->bytes, client->n) < 0;
 	if (actions & TXN_SEND_ACK)
 		send_ack(client, response);
@@ -185,7 +186,7 @@ struct client *client_new(struct engine *engine, char *bytes, uint32_t n, struct
 	txn_init(&client->txn, span_eq(method, SPAN("INVITE")) ? TXN_INVITE_CLIENT : TXN_CLIENT,
 		transport_is_reliable(leg->address.transport));
 	engine->legs.leg[to->leg].n_transactions++;
-	table_insert(&engine->transactions, &client->link, client->key.hash);
+	transactions_insert(engine, &client->link, client->key, &client->txn);
 	engine->count[COUNT_client_transactions]++;
 	return client;
 }
@@ -210,7 +211,7 @@ void client_free(struct client *client)
 	}
 	timers_cancel(&engine->timers, &client->timer);
 	engine->legs.leg[client->to.leg].n_transactions--;
-	table_remove(&engine->transactions, &client->link);
+	transactions_remove(engine, &client->link, &client->txn);
 	engine_free_later(engine, client->bytes);
 	free(client);
 }

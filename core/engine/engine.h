@@ -98,7 +98,8 @@ struct engine {
 	uint32_t n_packets, n_live;
 	struct packet *pool, *turn;
 
-	struct table transactions; /* struct client and struct relay */
+	struct table transactions;			    /* struct client and struct relay */
+	uint32_t in_state[TXN_KIND_COUNT][TXN_STATE_COUNT]; /* how many of them */
 	struct deliveries deliveries;
 	struct txn_times times;
 	struct msg scratch;	 /* for reading back what we wrote */

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "engine/relay_parts.h"
+#include "engine/transactions.h"
 #include "sip/edit.h"
 
 static struct relay *relay_of(struct timer *timer)
@@ -14,12 +15,21 @@ void relay_leave_table(struct relay *relay)
 {
 	if (!relay->in_table)
 		return;
-	table_remove(&relay->engine->transactions, &relay->link);
+	transactions_remove(relay->engine, &relay->link, &relay->server);
 	timers_cancel(&relay->engine->timers, &relay->timer);
 	relay->in_table = false;
 }
 
 static void server_timer(struct timer *timer);
+
+/* Also when it has left the table: what still comes goes by the machine. */
+static uint32_t step(struct relay *relay, enum txn_event event)
+{
+	struct engine *engine = relay->engine;
+	return relay->in_table
+		       ? transactions_step(engine, &relay->server, event)
+		       : txn_step(&relay->server, event, engine_now_ms(engine), &engine->times);
+}
 
 void relay_arm(struct relay *relay)
 {
@@ -67,8 +77,7 @@ static void act(struct relay *relay, uint32_t actions)
 
 static void server_step(struct relay *relay, enum txn_event event)
 {
-	act(relay, txn_step(&relay->server, event, engine_now_ms(relay->engine),
-			   &relay->engine->times));
+	act(relay, step(relay, event));
 }
 
 /* What is sent last is what a repeated request gets. */
@@ -90,9 +99,7 @@ void relay_send(struct relay *relay, uint32_t code, const struct iovec *iov, uin
 	if (is_accept) { /* repeated end to end, not by us (RFC 6026 7.1) */
 		engine_send(relay->engine, &relay->upstream, iov, n);
 		if (relay->server.state != TXN_ACCEPTED)
-			act(relay, txn_step(&relay->server, TXN_SUCCESS,
-					   engine_now_ms(relay->engine), &relay->engine->times) &
-					   ~(uint32_t)TXN_SEND);
+			act(relay, step(relay, TXN_SUCCESS) & ~(uint32_t)TXN_SEND);
 		return;
 	}
 	store(relay, iov, n);
@@ -148,7 +155,7 @@ struct relay *relay_new(struct packet *request)
 	relay->trying_at_ms = INT64_MAX;
 	txn_init(&relay->server, is_invite ? TXN_INVITE_SERVER : TXN_SERVER,
 		transport_is_reliable(leg->address.transport));
-	table_insert(&engine->transactions, &relay->link, key.hash);
+	transactions_insert(engine, &relay->link, key, &relay->server);
 	engine->legs.leg[relay->upstream.leg].n_transactions++;
 	relay->in_table = true;
 	engine->count[COUNT_server_transactions]++;
@@ -221,8 +228,7 @@ bool relay_take_request(struct packet *request)
 	if (!relay)
 		return false;
 	bool is_ack = request->msg.method_id == METHOD_ACK;
-	uint32_t actions = txn_step(&relay->server, is_ack ? TXN_ACK : TXN_REQUEST,
-		engine_now_ms(engine), &engine->times);
+	uint32_t actions = step(relay, is_ack ? TXN_ACK : TXN_REQUEST);
 	if (actions & TXN_PASS) /* the ACK to a 2xx by a caller that reuses the branch */
 		return false;
 	engine->count[COUNT_requests_absorbed]++;

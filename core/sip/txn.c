@@ -91,3 +91,26 @@ uint32_t txn_step(
 	BUG(txn->kind >= TXN_KIND_COUNT);
 	return 0;
 }
+
+const char *txn_state_name(const struct txn *txn)
+{
+	switch ((enum txn_state)txn->state) {
+	case TXN_NEW:
+		return "New";
+	case TXN_CALLING:
+		return "Calling";
+	case TXN_TRYING:
+		return txn->kind == TXN_INVITE_SERVER ? "Proceeding" : "Trying";
+	case TXN_PROCEEDING:
+		return "Proceeding";
+	case TXN_ACCEPTED:
+		return "Accepted";
+	case TXN_COMPLETED:
+		return "Completed";
+	case TXN_CONFIRMED:
+		return "Confirmed";
+	case TXN_TERMINATED:
+		break;
+	}
+	return "Terminated";
+}

@@ -96,6 +96,8 @@ static inline int64_t txn_due_ms(const struct txn *txn)
 {
 	return txn->send_at_ms < txn->end_at_ms ? txn->send_at_ms : txn->end_at_ms;
 }
+/* What the RFC calls its state ("Proceeding"). */
+const char *txn_state_name(const struct txn *txn);
 /* The event that a response of that code is. */
 static inline enum txn_event txn_event_of(uint32_t code)
 {

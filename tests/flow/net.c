@@ -127,6 +127,9 @@ void net_leftovers(const struct net *net, struct net_leftovers *leftovers)
 		.timers = armed(&engine->timers),
 		.events = (uint32_t)sim_queued(net->sim),
 	};
+	for (int kind = 0; kind < TXN_KIND_COUNT; kind++) /* are counted as they come and go */
+		for (int state = 0; state < TXN_STATE_COUNT; state++)
+			leftovers->transactions |= engine->in_state[kind][state];
 	for (uint32_t i = 0; i < engine->legs.n; i++)
 		leftovers->lingering += timer_is_armed(&engine->legs.leg[i].linger);
 	leftovers->timers -= leftovers->lingering;
