@@ -63,13 +63,13 @@ static json_t *totals(const struct engine *engine)
 
 static void add_transaction(void *list, const struct transaction *shown)
 {
-	json_array_append_new(list,
-		json_pack("{s:s, s:o, s:s, s:o, s:s, s:o, s:o}", "side",
-			shown->is_client ? "client" : "server", "method", short_text(shown->method),
-			"state", shown->state, "peer", address(&shown->peer), "leg",
-			shown->leg->spec, "timer_ms",
-			shown->timer_ms < 0 ? json_null() : json_integer(shown->timer_ms),
-			"call_id", short_text(shown->call_id)));
+	json_array_append_new(
+		list, json_pack("{s:s, s:o, s:s, s:o, s:s, s:o, s:o}", "side",
+			      shown->is_client ? "client" : "server", "method",
+			      short_text(shown->method), "state", shown->state, "peer",
+			      address(&shown->peer), "leg", shown->leg->spec, "timer_ms",
+			      shown->timer_ms < 0 ? json_null() : json_integer(shown->timer_ms),
+			      "call_id", short_text(shown->call_id)));
 }
 
 json_t *ctl_transactions(struct run *run)

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/put.h"
+#include "base/siphash.h"
 #include "engine/transactions.h"
 #include "sip/edit.h"
 
@@ -110,6 +111,58 @@ static void send_cancel(struct client *client)
 		client_go(canceller);
 }
 
+/* ---- what is counted ---- */
+
+static uint16_t peer_of(struct engine *engine, const struct flow *to)
+{
+	struct siphash_state hash;
+	uint16_t numbers[] = {
+		(uint16_t)engine->legs.leg[to->leg].address.transport, addr_port(&to->peer)};
+	siphash_init(&hash, &engine->key);
+	siphash_add(&hash, span_of((const char *)numbers, sizeof numbers));
+	if (to->peer.sa.sa_family == AF_INET6)
+		siphash_add(&hash, span_of((const char *)&to->peer.in6.sin6_addr, 16));
+	else
+		siphash_add(&hash, span_of((const char *)&to->peer.in4.sin_addr, 4));
+	return siphash_end(&hash) % PEER_COUNTS;
+}
+
+static void await_no_more(struct client *client)
+{
+	if (client->is_awaited)
+		client->engine->awaited[client->peer]--;
+	client->is_awaited = false;
+}
+
+/* Each client has one end: the sum of them is the number of those that are over. */
+static enum counter end_of(
+	const struct client *client, uint32_t actions, const struct packet *response)
+{
+	uint32_t code = response ? response->msg.code : 0;
+	if (code >= 200 && code < 300)
+		return COUNT_clients_2xx;
+	if (client->txn.cancelling)
+		return COUNT_clients_given_up;
+	if (actions & TXN_TIMED_OUT)
+		return COUNT_clients_timed_out;
+	if (actions & TXN_FAILED)
+		return COUNT_clients_unreachable;
+	return COUNT_clients_2xx + code / 100 - 2;
+}
+
+static void count_step(
+	struct client *client, uint8_t before, uint32_t actions, const struct packet *response)
+{
+	uint64_t *count = client->engine->count;
+	uint8_t state = client->txn.state;
+	if (before < TXN_PROCEEDING && state == TXN_PROCEEDING)
+		count[COUNT_clients_1xx]++;
+	if (before > TXN_PROCEEDING || state <= TXN_PROCEEDING)
+		return;
+	count[end_of(client, actions, response)]++;
+	await_no_more(client);
+}
+
 /* ---- stepping ---- */
 
 static void arm(struct client *client)
@@ -149,7 +202,9 @@ static void tell_all(struct client *client, uint32_t actions, struct packet *res
 static void step(struct client *client, enum txn_event event, struct packet *response)
 {
 	struct engine *engine = client->engine;
+	uint8_t before = client->txn.state;
 	uint32_t actions = transactions_step(engine, &client->txn, event);
+	count_step(client, before, actions, response);
 	bool failed = (actions & TXN_SEND) && send_bytes(client, client->bytes, client->n) < 0;
 	if (actions & TXN_SEND_ACK)
 		send_ack(client, response);
@@ -167,15 +222,21 @@ static void step(struct client *client, enum txn_event event, struct packet *res
 struct client *client_new(struct engine *engine, char *bytes, uint32_t n, struct span branch,
 	struct span method, const struct flow *to, client_fn told, void *user)
 {
-	if (engine->transactions.n >= TRANSACTIONS_MAX) {
+	uint16_t peer = peer_of(engine, to);
+	bool is_awaited = told != NULL; /* else it is a CANCEL, which makes room */
+	bool is_over_share = is_awaited && engine->awaited[peer] >= engine->limits.clients_per_peer;
+	if (engine->transactions.n >= engine->limits.transactions || is_over_share) {
 		engine_free_later(engine, bytes);
-		engine->count[COUNT_overload]++;
+		engine->count[is_over_share ? COUNT_overload_peer : COUNT_overload]++;
 		return NULL;
 	}
 	struct client *client = must_zalloc(sizeof *client);
 	const struct leg *leg = &engine->legs.leg[to->leg];
 	client->engine = engine;
 	client->is_client = true;
+	client->is_awaited = is_awaited;
+	client->peer = peer;
+	engine->awaited[peer] += is_awaited;
 	client->key = txn_key_sent(branch, method, &engine->key);
 	client->timer.fire = timer_fired;
 	client->to = *to;
@@ -210,6 +271,7 @@ void client_free(struct client *client)
 		return;
 	}
 	timers_cancel(&engine->timers, &client->timer);
+	await_no_more(client);
 	engine->legs.leg[client->to.leg].n_transactions--;
 	transactions_remove(engine, &client->link, &client->txn);
 	engine_free_later(engine, client->bytes);

@@ -26,6 +26,8 @@ struct client {
 	bool is_client; /* always */
 	bool is_telling, is_freed;
 	bool is_own; /* no Via stands below ours */
+	bool is_awaited; /* counted in engine->awaited[peer] */
+	uint16_t peer;
 	struct timer timer;
 	struct txn txn;
 	struct flow to;

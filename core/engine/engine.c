@@ -43,6 +43,7 @@ static struct packet *packet_take(struct engine *engine)
 	packet->decision = DECISION_NONE;
 	packet->reply_code = 0;
 	packet->is_own = false;
+	packet->no_room = false;
 	packet->located = false;
 	packet->path_routes = 0;
 	packet->holds = 0;
@@ -302,6 +303,25 @@ static void tell_undecided(struct packet *packet)
 		LOG_STR("hint", "the handler ended without an answer: reply, forward or drop it"));
 }
 
+/* The policy has not. */
+static void decide_instead(struct packet *packet, bool failed)
+{
+	struct engine *engine = packet->engine;
+	bool answerable = packet->msg.is_request && packet->msg.method_id != METHOD_ACK;
+	bool no_room = packet->no_room && !failed;
+	if (!failed && !no_room)
+		engine->count[answerable ? COUNT_undecided_requests : COUNT_undecided_responses]++;
+	if (!answerable) {
+		packet->decision = DECISION_DROPPED;
+	} else if (no_room) {
+		packet_reply(packet, 503, span_of(NULL, 0), SPAN(RETRY_LATER));
+	} else {
+		if (!failed)
+			tell_undecided(packet);
+		packet_reply(packet, 500, span_of(NULL, 0), span_of(NULL, 0));
+	}
+}
+
 void packet_done(struct packet *packet, bool failed)
 {
 	struct engine *engine = packet->engine;
@@ -311,16 +331,7 @@ void packet_done(struct packet *packet, bool failed)
 	} else if (packet->relay && !failed && relay_is_stateful(packet->relay)) {
 		; /* the best response goes upstream below */
 	} else if (packet->decision == DECISION_NONE) {
-		bool answerable = msg->is_request && msg->method_id != METHOD_ACK;
-		if (!failed)
-			engine->count[answerable ? COUNT_undecided_requests
-						 : COUNT_undecided_responses]++;
-		if (answerable && !failed)
-			tell_undecided(packet);
-		if (answerable)
-			packet_reply(packet, 500, span_of(NULL, 0), span_of(NULL, 0));
-		else
-			packet->decision = DECISION_DROPPED;
+		decide_instead(packet, failed);
 	}
 	if (packet->relay)
 		relay_request_done(packet->relay);
@@ -391,6 +402,8 @@ struct engine *engine_new(struct world *world, struct log *log)
 	struct siphash_key store_key;
 	world->random(world, &store_key, sizeof store_key);
 	engine->bindings = bindings_new(&store_key, NULL);
+	engine->limits.transactions = TRANSACTIONS_MAX;
+	engine->limits.clients_per_peer = CLIENTS_PER_PEER_MAX;
 	engine->times = (struct txn_times){TXN_T1_MS, TXN_T2_MS, TXN_T4_MS};
 	engine->dns = dns_cache_new(engine, 0);
 	engine->targets = targets_new(&store_key);

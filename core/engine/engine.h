@@ -23,7 +23,11 @@
 
 enum {
 	PACKETS_MAX = 16384,	    /* received messages in work at one time; beyond: 503 */
-	TRANSACTIONS_MAX = 1000000, /* clients and servers together */
+	TRANSACTIONS_MAX = 1000000, /* clients and servers together; beyond: 503 */
+	/* Clients that await the answer of one address: whoever takes all and answers nothing
+	 * leaves room for the others. Beyond: 503. */
+	CLIENTS_PER_PEER_MAX = TRANSACTIONS_MAX / 4,
+	PEER_COUNTS = 4096,
 	HANDLE_SLOT_BITS = 20,
 };
 
@@ -47,6 +51,7 @@ struct packet {
 	uint32_t reply_code;  /* of DECISION_REPLIED */
 	struct flow to;	      /* of DECISION_FORWARDED */
 	bool is_own;	      /* made here: it has no Via and no source */
+	bool no_room;	      /* a limit stood against forwarding it statefully */
 	bool located;	      /* its Request-URI is the contact of a binding here */
 	uint32_t path_routes; /* Route values that came from the Path of that binding */
 	struct relay *relay;  /* a request: forwarded statefully; a provisional response: on its way
@@ -101,6 +106,12 @@ struct engine {
 	struct table transactions;			    /* struct client and struct relay */
 	uint32_t in_state[TXN_KIND_COUNT][TXN_STATE_COUNT]; /* how many of them */
 	struct deliveries deliveries;
+	struct {
+		uint32_t transactions, clients_per_peer;
+	} limits; /* as above, to begin with */
+	/* Clients that await an answer, by transport and address. Addresses of one hash share a
+	 * count; it is keyed, so nobody chooses with whom. */
+	uint32_t awaited[PEER_COUNTS];
 	struct txn_times times;
 	struct msg scratch;	 /* for reading back what we wrote */
 	struct edit_state saved; /* of the request that is being forwarded */

@@ -100,7 +100,9 @@ static enum relay_end end_of(const struct relay *relay)
 		return RELAY_CANCELLED;
 	if (relay->fork.answered)
 		return RELAY_ANSWERED;
-	return relay->this_failure == 408 ? RELAY_TIMEOUT : RELAY_UNREACHABLE;
+	if (relay->this_failure == 408)
+		return RELAY_TIMEOUT;
+	return relay->request->no_room ? RELAY_REFUSED : RELAY_UNREACHABLE;
 }
 
 static void complete_soon(struct timer *timer);
@@ -124,8 +126,13 @@ static void complete(struct relay *relay)
 	timers_cancel(&relay->engine->timers, &relay->soon);
 	relay->options = (struct relay_options){0};
 	relay->round++;
-	if (options.done)
-		options.done(options.arg, end_of(relay), relay->this_best);
+	if (!options.done)
+		return;
+	enum relay_end end = end_of(relay);
+	_Static_assert(COUNT_forwards_refused == COUNT_forwards_final + RELAY_REFUSED,
+		"the counters are in the order of enum relay_end");
+	relay->engine->count[COUNT_forwards_final + end]++;
+	options.done(options.arg, end, relay->this_best);
 }
 
 void relay_cancel(struct relay *relay)
@@ -248,7 +255,10 @@ static void complete_soon(struct timer *timer)
 int relay_forward(struct packet *request, const struct relay_target *targets, uint32_t n,
 	const struct relay_options *options)
 {
+	struct engine *engine = request->engine;
 	struct relay *relay = request->relay ? request->relay : relay_new(request);
+	request->no_room = !relay && engine->transactions.n >= engine->limits.transactions;
+	engine->count[COUNT_overload] += request->no_room;
 	if (!relay || relay->options.done || relay->fork.answered || !n || n > RELAY_TARGETS_MAX)
 		return -1;
 	if (relay->cancelled)
@@ -322,6 +332,10 @@ static void answer_best(struct relay *relay)
 	if (!code)
 		return;
 	relay->fork.answered = true;
+	if (code == 500 && !best && request->no_room) {
+		packet_reply(request, 503, span_of(NULL, 0), SPAN(RETRY_LATER));
+		return;
+	}
 	if (best && best->msg.code == code) {
 		relay_upstream(relay, best);
 		return;

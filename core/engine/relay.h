@@ -37,6 +37,7 @@ enum relay_end {
 	RELAY_UNREACHABLE, /* nobody could be reached (503), or no target was usable */
 	RELAY_CANCELLED,   /* the caller gave up; `final` may be there */
 	RELAY_ANSWERED,	   /* somebody answered the request while it was out */
+	RELAY_REFUSED,	   /* a limit of ours stood against it: 503, should nobody say otherwise */
 };
 
 /* `final` is borrowed (hold it to keep it) and may be NULL. */

@@ -252,6 +252,7 @@ static void try_next(struct branch *branch)
 		out->used_ms = engine_now_ms(relay->engine);
 		branch->client = client_new(relay->engine, bytes, n, made.branch,
 			request->msg.method, &to, told, branch);
+		request->no_room |= !branch->client;
 		code = 503;
 	}
 	if (!branch->client) {

@@ -140,7 +140,7 @@ struct relay *relay_new(struct packet *request)
 {
 	struct engine *engine = request->engine;
 	struct txn_key key;
-	if (engine->transactions.n >= TRANSACTIONS_MAX ||
+	if (engine->transactions.n >= engine->limits.transactions ||
 		!txn_key_server(&request->msg, &engine->key, &key) || find(engine, key))
 		return NULL;
 	struct relay *relay = must_zalloc(sizeof *relay);

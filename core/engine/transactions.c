@@ -74,7 +74,8 @@ uint32_t transactions_show(struct engine *engine, uint32_t max, transaction_fn f
 	struct table_link *link = NULL;
 	int64_t now = engine_now_ms(engine);
 	if (max > engine->transactions.n)
-		max = engine->transactions.n; /* no walk over the buckets that are empty behind it */
+		max = engine->transactions
+			      .n; /* no walk over the buckets that are empty behind it */
 	while (n < max && (link = table_walk(&engine->transactions, &bucket, link))) {
 		struct client *client = (struct client *)link; /* or a relay, which begins alike */
 		struct transaction shown = {.is_client = client->is_client, .timer_ms = -1};

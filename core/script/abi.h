@@ -77,7 +77,7 @@ int vd_relay_begin(vd_script *script, double message);
 int vd_relay_target(vd_script *script, const char *uri, uint32_t n, int group);
 // VD_ABSENT: the caller has given up, nothing to wait for. `timeout` in seconds, 0: none of its own; `hook`: number that provisional responses are announced with, 0: not at all.
 int vd_relay_start(vd_script *script, double message, double timeout, int hook);
-// After the wait: how it ended (0 final, 1 timeout, 2 unreachable, 3 cancelled, 4 answered meanwhile) in extra, and the handle of the final response in
+// After the wait: how it ended (0 final, 1 timeout, 2 unreachable, 3 cancelled, 4 answered meanwhile, 5 a limit) in extra, and the handle of the final response in
 // number, below 0 when there is none.
 int vd_relay_result(vd_script *script, vd_value *out);
 

@@ -117,6 +117,7 @@ local ends = {
 	[2] = { "no target could be reached", "unreachable" },
 	[3] = { "the caller gave up", "cancelled" },
 	[4] = { "the request was answered meanwhile", "answered" },
+	[5] = { "too many transactions are open", "limit" },
 }
 
 local refusals = {
@@ -184,7 +185,7 @@ function M.forward(req, targets, opts)
 	if started ~= OK then
 		hooks[hook] = nil
 		if started == LIMIT then
-			return nil, "too many transactions are open", "limit"
+			return nil, ends[5][1], ends[5][2]
 		end
 		check(started, opts.timeout)
 	end

@@ -48,6 +48,10 @@ void net_open(struct net *net, uint64_t seed, const char *library)
 void net_start(struct net *net)
 {
 	net->engine = engine_new(sim_world(net->sim), &net->log);
+	if (net->transactions)
+		net->engine->limits.transactions = net->transactions;
+	if (net->clients_per_peer)
+		net->engine->limits.clients_per_peer = net->clients_per_peer;
 	net->host = host_new(net->engine, &net->options);
 }
 

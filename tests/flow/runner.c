@@ -95,8 +95,8 @@ static void read_settings(lua_State *L, struct net *net, int from)
 	lua_pop(L, 1);
 }
 
-/* net(seed, library, { legs, settings, budget_ms, memory_mb }, trace): into that file, "-" is
- * stdout. */
+/* net(seed, library, { legs, settings, budget_ms, memory_mb, transactions, clients_per_peer },
+ * trace): into that file, "-" is stdout. */
 static int l_net(lua_State *L)
 {
 	luaL_checktype(L, 3, LUA_TTABLE);
@@ -110,7 +110,11 @@ static int l_net(lua_State *L)
 	net->options.budget_ms = (uint32_t)lua_tonumber(L, -1);
 	lua_getfield(L, 3, "memory_mb");
 	net->options.memory_mb = (uint32_t)lua_tonumber(L, -1);
-	lua_pop(L, 2);
+	lua_getfield(L, 3, "transactions");
+	net->transactions = (uint32_t)lua_tonumber(L, -1);
+	lua_getfield(L, 3, "clients_per_peer");
+	net->clients_per_peer = (uint32_t)lua_tonumber(L, -1);
+	lua_pop(L, 4);
 	const char *trace = luaL_optstring(L, 4, NULL);
 	net->trace = trace && strcmp(trace, "-") ? fopen(trace, "w") : NULL;
 	sim_trace_to(net->sim, trace && !net->trace ? stdout : net->trace);

@@ -35,7 +35,8 @@ local function open(spec, options)
 	end
 	local self = setmetatable({
 		core = core.net(options.seed, core.root .. "/lua",
-			{ legs = legs or nil, settings = spec.settings, budget_ms = spec.budget_ms, memory_mb = spec.memory_mb },
+			{ legs = legs or nil, settings = spec.settings, budget_ms = spec.budget_ms, memory_mb = spec.memory_mb,
+				transactions = spec.transactions, clients_per_peer = spec.clients_per_peer },
 			options.trace),
 		phones = {}, lines = {}, counted = 0, folder = options.folder,
 	}, Net)
