@@ -165,6 +165,23 @@ flow "a 2xx of an address given up goes upstream by the Vias that request had, w
 	end,
 }
 
+flow "an address given up that speaks after all is alive, and tried first the next time" {
+	script_text = relayed.FORWARD,
+	run = function(net)
+		local alice, bob, carol, _, late, tried = with_carol_tried(net)
+		alice:expect(100)
+		carol:reply(200, { request = tried })
+		alice:expect(200)
+		bob:reply(404, { request = late })
+		relayed.expect_ack(bob, late)
+		alice:request("MESSAGE", TO_EXAMPLE)
+		bob:expect "MESSAGE"
+		bob:reply(200)
+		alice:expect(200)
+		rest(net)
+	end,
+}
+
 flow "a failure of an address given up is acknowledged and counts no more" {
 	script_text = TELL,
 	run = function(net)

@@ -61,15 +61,17 @@ flow "nobody becomes the alias of another machine, of a name, or of ourselves" {
 	run = function(net)
 		local alice = relayed.parties(net, "alice")
 		local mallory = net:phone("mallory", "tcp:198.51.100.66:49152")
+		local neighbour = net:phone("neighbour", "tcp:192.0.2.1:49152")
 		local dave = net:phone("dave", "tcp:198.51.100.10:5060")
 		announce(mallory, "198.51.100.10:5060")
 		announce(mallory, "192.0.2.1:5060")
+		announce(neighbour, "192.0.2.1:5060")
 		announce(mallory, "dave.example.net:5060")
 		message_to(alice)
 		dave:expect "MESSAGE"
 		dave:reply(200)
 		alice:expect(200)
-		net:counts { aliases_refused = 2 }
+		net:counts { aliases_refused = 3 }
 		rest(net)
 	end,
 }
