@@ -271,6 +271,8 @@ void client_free(struct client *client)
 		return;
 	}
 	timers_cancel(&engine->timers, &client->timer);
+	if (client->txn.state <= TXN_PROCEEDING)
+		engine->count[COUNT_clients_given_up]++;
 	await_no_more(client);
 	engine->legs.leg[client->to.leg].n_transactions--;
 	transactions_remove(engine, &client->link, &client->txn);

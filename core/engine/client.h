@@ -25,7 +25,7 @@ struct client {
 	struct engine *engine;
 	bool is_client; /* always */
 	bool is_telling, is_freed;
-	bool is_own; /* no Via stands below ours */
+	bool is_own;	 /* no Via stands below ours */
 	bool is_awaited; /* counted in engine->awaited[peer] */
 	uint16_t peer;
 	struct timer timer;

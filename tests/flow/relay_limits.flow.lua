@@ -120,6 +120,38 @@ flow "a CANCEL goes out at the limit: it makes room" {
 	end,
 }
 
+flow "what the delivery queue sends counts too, until it is answered or cancelled" {
+	script_text = [[
+		local sip = require "viaduct"
+		local dispatcher = sip.dispatcher {}
+		local function deliver(id)
+			return dispatcher:deliver(sip.request { method = "OPTIONS", uri = "sip:bob@198.51.100.8", call_id = id }, {
+				callback = function(err) sip.log(id .. " told " .. tostring(err)) end })
+		end
+		return { receive = function(msg)
+			if msg:is_response() then return msg:drop() end
+			local first = deliver "first"
+			deliver "second"
+			first:cancel()
+			deliver "third"
+			return msg:reply(200)
+		end }]],
+	clients_per_peer = 1,
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("MESSAGE", TO_BOB)
+		alice:expect(200)
+		bob:expect "OPTIONS" { ["Call-ID"] = "first" }
+		bob:expect "OPTIONS" { ["Call-ID"] = "third" }
+		bob:reply(200)
+		net:expect_log "second told ENOBUFS"
+		net:expect_log "third told nil"
+		net:counts { overload_peer = 1 }
+		rest(net)
+		ended(net, { ["2xx"] = 1, given_up = 1 })
+	end,
+}
+
 -- ---- all of them ----
 
 flow "when there are as many transactions as there may be a further request is answered 503 with Retry-After" {
