@@ -13,7 +13,7 @@ const char cli_help[] =
 	"                          load it without opening a socket; exit 1 and file:line: reason\n"
 	"  viaduct ctl [-s SOCKET] [--json] COMMAND\n"
 	"                          reload | rollback | status | legs | bindings [AOR] |\n"
-	"                          transactions | loglevel error|warn|info|debug | stop\n"
+	"                          transactions | queue | loglevel error|warn|info|debug | stop\n"
 	"\n"
 	"  -l, --leg LEG           udp:127.0.0.1:5060, tcp:[::1]:5060,\n"
 	"                          udp:0.0.0.0:5060;advertise=198.51.100.1:5060;\n"

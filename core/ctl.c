@@ -209,6 +209,8 @@ static json_t *act(struct run *run, const char *command, const char *argument)
 		return done(bindings(run, argument));
 	if (strcmp(command, "transactions") == 0)
 		return done(ctl_transactions(run));
+	if (strcmp(command, "queue") == 0)
+		return done(ctl_queue(run));
 	if (strcmp(command, "reload") == 0)
 		return reload(run);
 	if (strcmp(command, "rollback") == 0)
@@ -222,8 +224,7 @@ static json_t *act(struct run *run, const char *command, const char *argument)
 	if (strcmp(command, "calls") == 0)
 		return fail("no dialogs are tracked: transactions shows what is in progress");
 	return fail("unknown command: reload, rollback, status, legs, bindings, transactions, "
-		    "loglevel, "
-		    "stop");
+		    "queue, loglevel, stop");
 }
 
 void ctl_answer(void *arg, struct span line, struct control_reply *reply)

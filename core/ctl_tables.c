@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "engine/delivery.h"
 #include "engine/transactions.h"
 
 json_t *ctl_wire_text(struct span s)
@@ -79,4 +80,33 @@ json_t *ctl_transactions(struct run *run)
 	uint32_t shown = transactions_show(engine, CTL_ROWS_MAX, add_transaction, list);
 	json_t *table = json_pack("{s:o, s:o}", "totals", totals(engine), "transactions", list);
 	return with_more(table, engine->transactions.n, shown);
+}
+
+/* ---- the delivery queue ---- */
+
+static json_t *delivery(
+	const struct engine *engine, const struct delivery_facts *facts, int64_t now_ms)
+{
+	bool is_sent = facts->to != NULL;
+	return json_pack("{s:I, s:o, s:o, s:o, s:i, s:I, s:o, s:o}", "number",
+		(json_int_t)facts->number, "method", short_text(facts->method), "to",
+		is_sent ? address(&facts->to->peer) : json_null(), "leg",
+		is_sent ? json_string(engine->legs.leg[facts->to->leg].spec) : json_null(), "tries",
+		(int)facts->tries, "age_ms", (json_int_t)(now_ms - facts->since_ms), "due_ms",
+		facts->due_ms == INT64_MAX ? json_null() : json_integer(facts->due_ms - now_ms),
+		"id", short_text(facts->id));
+}
+
+json_t *ctl_queue(struct run *run)
+{
+	struct engine *engine = run->engine;
+	json_t *list = json_array();
+	const struct delivery *position = NULL;
+	struct delivery_facts facts;
+	uint32_t shown = 0;
+	for (; shown < CTL_ROWS_MAX && delivery_walk(engine, &position, &facts); shown++)
+		json_array_append_new(list, delivery(engine, &facts, engine_now_ms(engine)));
+	json_t *table =
+		json_pack("{s:i, s:o}", "pending", (int)engine->deliveries.n, "deliveries", list);
+	return with_more(table, engine->deliveries.n, shown);
 }

@@ -11,5 +11,8 @@ enum { CTL_ROWS_MAX = 200 };
 /* {"totals": {"client": {STATE: n}, "server": {...}}, "transactions": [...], "more": n} */
 json_t *ctl_transactions(struct run *run);
 
+/* {"pending": n, "deliveries": [...], "more": n} */
+json_t *ctl_queue(struct run *run);
+
 /* Wire text may be no UTF-8: such bytes are shown as '?'. */
 json_t *ctl_wire_text(struct span s);

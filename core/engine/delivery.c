@@ -27,6 +27,22 @@ static uint64_t hash_of_number(uint64_t number)
 	return number * 0x9e3779b97f4a7c15; /* ours, so nobody can make them collide */
 }
 
+static void unlink_delivery(struct delivery *delivery)
+{
+	*delivery->at = delivery->next;
+	if (delivery->next)
+		delivery->next->at = delivery->at;
+}
+
+static void link_delivery(struct delivery *delivery, struct delivery **list)
+{
+	delivery->next = *list;
+	delivery->at = list;
+	if (delivery->next)
+		delivery->next->at = &delivery->next;
+	*list = delivery;
+}
+
 static void leave_queue(struct delivery *delivery)
 {
 	struct deliveries *queue = &delivery->engine->deliveries;
@@ -35,6 +51,8 @@ static void leave_queue(struct delivery *delivery)
 	table_remove(&queue->by_number, &delivery->by_number);
 	table_remove(&queue->by_id, &delivery->by_id);
 	table_remove(&queue->by_call, &delivery->by_call);
+	unlink_delivery(delivery);
+	link_delivery(delivery, &queue->left);
 	delivery->is_queued = false;
 	queue->n--;
 	engine_free_later(delivery->engine, delivery->bytes);
@@ -51,9 +69,7 @@ static void delivery_free(struct delivery *delivery)
 		resolve_cancel(delivery->resolve);
 	if (delivery->client)
 		client_free(delivery->client);
-	*delivery->at = delivery->next;
-	if (delivery->next)
-		delivery->next->at = delivery->at;
+	unlink_delivery(delivery);
 	free(delivery->targets);
 	free(delivery);
 }
@@ -130,11 +146,7 @@ static void enter_queue(struct delivery *delivery)
 	table_insert(&queue->by_id, &delivery->by_id, hash_of(engine, id_of(delivery)));
 	table_insert(&queue->by_call, &delivery->by_call, hash_of(engine, callid_of(delivery)));
 	delivery->is_queued = true;
-	delivery->next = queue->first;
-	delivery->at = &queue->first;
-	if (delivery->next)
-		delivery->next->at = &delivery->next;
-	queue->first = delivery;
+	link_delivery(delivery, &queue->first);
 	queue->n++;
 	engine->count[COUNT_deliveries]++;
 }
@@ -232,9 +244,9 @@ uint32_t delivery_cancel_call(struct engine *engine, struct span callid)
 	return n;
 }
 
-void deliveries_forget(struct engine *engine, const void *arg)
+static void forget_in(struct delivery *delivery, const void *arg)
 {
-	struct delivery *delivery = engine->deliveries.first, *next;
+	struct delivery *next;
 	for (; delivery; delivery = next) {
 		next = delivery->next;
 		if (delivery->arg != arg)
@@ -248,10 +260,18 @@ void deliveries_forget(struct engine *engine, const void *arg)
 	}
 }
 
+void deliveries_forget(struct engine *engine, const void *arg)
+{
+	forget_in(engine->deliveries.left, arg);
+	forget_in(engine->deliveries.first, arg);
+}
+
 void deliveries_free_all(struct engine *engine)
 {
 	while (engine->deliveries.first)
 		delivery_free(engine->deliveries.first);
+	while (engine->deliveries.left)
+		delivery_free(engine->deliveries.left);
 	table_fini(&engine->deliveries.by_number);
 	table_fini(&engine->deliveries.by_id);
 	table_fini(&engine->deliveries.by_call);
@@ -280,6 +300,7 @@ bool delivery_walk(
 		.callid = callid_of(delivery),
 		.to = delivery->next_target ? &delivery->sent_to : NULL,
 		.tries = delivery->next_target,
+		.due_ms = delivery->client ? txn_due_ms(&delivery->client->txn) : INT64_MAX,
 		.since_ms = delivery->since_ms,
 	};
 	return true;

@@ -62,6 +62,7 @@ struct delivery_facts {
 	const struct flow *to; /* NULL: not known yet */
 	uint32_t tries;	       /* addresses */
 	int64_t since_ms;
+	int64_t due_ms; /* when it is sent again or given up; INT64_MAX: a name is looked up */
 };
 /* The queue, newest first: `*position` is NULL first. False: no more. */
 bool delivery_walk(

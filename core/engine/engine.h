@@ -80,8 +80,9 @@ struct lookup;
 /* The queue of engine/delivery.h. */
 struct deliveries {
 	struct table by_number, by_id, by_call;
-	struct delivery *first; /* newest first, those that have left the queue too */
-	uint32_t n;		/* in the queue */
+	struct delivery *first; /* in the queue, newest first */
+	uint32_t n;
+	struct delivery *left; /* those whose answers may still come */
 	uint64_t last_number;
 };
 
