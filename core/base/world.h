@@ -16,6 +16,8 @@ struct flow {
 	uint32_t leg; /* index given to leg_open */
 	struct addr peer;
 	uint64_t connection; /* stream legs: generation-counted id, 0 = none known; datagrams: 0 */
+	uint64_t receipt; /* given to send on a stream: `sent` says it once the bytes have left; 0:
+			     no */
 };
 
 struct leg_address {
@@ -50,6 +52,9 @@ struct world_events {
 	/* A message given to send for a stream that could not be opened: it never left. Before
 	 * `closed`. */
 	void (*unsent)(void *self, const struct flow *to, struct span message, const char *reason);
+	/* All of a message that was given to send with this receipt is with the network. Not told
+	 * for streams that end before. */
+	void (*sent)(void *self, uint64_t receipt);
 	/* A stream ended or could not be opened; `reason` is an errno name such as "ECONNREFUSED".
 	 */
 	void (*closed)(void *self, const struct flow *flow, const char *reason);

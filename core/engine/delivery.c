@@ -200,14 +200,29 @@ static void cancel(struct delivery *delivery)
 	delivery->client = NULL;
 }
 
-uint32_t delivery_cancel(struct engine *engine, uint64_t number)
+static struct delivery *find(struct engine *engine, uint64_t number)
 {
 	struct table_link *link =
 		table_first(&engine->deliveries.by_number, hash_of_number(number));
-	if (!link)
-		return 0;
-	cancel((struct delivery *)((char *)link - offsetof(struct delivery, by_number)));
-	return 1;
+	return link ? (struct delivery *)((char *)link - offsetof(struct delivery, by_number))
+		    : NULL;
+}
+
+uint32_t delivery_cancel(struct engine *engine, uint64_t number)
+{
+	struct delivery *delivery = find(engine, number);
+	if (delivery)
+		cancel(delivery);
+	return delivery != NULL;
+}
+
+void delivery_sent(struct engine *engine, uint64_t number)
+{
+	struct delivery *delivery = find(engine, number);
+	if (!delivery)
+		return;
+	delivery_finish(delivery, DELIVERY_ARRIVED, NULL);
+	delivery_let_go(delivery);
 }
 
 uint32_t delivery_cancel_id(struct engine *engine, struct span id)

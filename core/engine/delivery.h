@@ -20,7 +20,7 @@ enum {
 struct delivery;
 
 enum delivery_end {
-	DELIVERY_ARRIVED,   /* a response came */
+	DELIVERY_ARRIVED,   /* a response came, or a stream has taken all of it */
 	DELIVERY_SENT,	    /* it has left, and that is all that will ever be known */
 	DELIVERY_FAILED,    /* `error` is the name of an errno */
 	DELIVERY_CANCELLED, /* "ECANCELED" */
@@ -54,6 +54,8 @@ uint32_t delivery_cancel_id(struct engine *engine, struct span id);
 uint32_t delivery_cancel_call(struct engine *engine, struct span callid);
 /* Whoever `arg` stands for is told no more, and its routing is not used any more. */
 void deliveries_forget(struct engine *engine, const void *arg);
+/* The world's word for the receipt that is the delivery's number. */
+void delivery_sent(struct engine *engine, uint64_t number);
 void deliveries_free_all(struct engine *engine);
 
 struct delivery_facts {

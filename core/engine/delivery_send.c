@@ -61,8 +61,9 @@ static int send_by(
 				: edit_as_proxy(delivery, packet, leg, &branch);
 	if (rc < 0)
 		return EMSGSIZE;
-	char *bytes = write_copy(msg, transport_is_reliable(leg->address.transport), &n);
-	if (delivery->once || msg->method_id == METHOD_ACK) {
+	bool is_lossy = !transport_is_reliable(leg->address.transport);
+	char *bytes = write_copy(msg, !is_lossy, &n);
+	if ((delivery->once && is_lossy) || msg->method_id == METHOD_ACK) {
 		rc = engine_send(engine, to, &(struct iovec){bytes, n}, 1);
 		engine_free_later(engine, bytes);
 		return rc < 0 ? -rc : 0;
@@ -95,7 +96,8 @@ static int send_to(struct delivery *delivery, const struct locate_target *target
 	struct leg *leg = leg_towards(delivery, target);
 	if (!leg)
 		return EHOSTUNREACH;
-	delivery->sent_to = (struct flow){.leg = leg->index, .peer = target->addr};
+	delivery->sent_to =
+		(struct flow){.leg = leg->index, .peer = target->addr, .receipt = delivery->number};
 	leg->used_ms = engine_now_ms(delivery->engine);
 	struct packet *packet = delivery_packet(delivery);
 	int rc = send_by(delivery, packet, leg, &delivery->sent_to);

@@ -221,6 +221,11 @@ static void on_unsent(void *self, const struct flow *to, struct span message, co
 		forward_undelivered(packet);
 }
 
+static void on_sent(void *self, uint64_t receipt)
+{
+	delivery_sent(self, receipt);
+}
+
 static void on_closed(void *self, const struct flow *flow, const char *reason)
 {
 	struct engine *engine = self;
@@ -383,6 +388,7 @@ const struct world_events engine_events = {
 	.message = on_message,
 	.unframed = on_unframed,
 	.unsent = on_unsent,
+	.sent = on_sent,
 	.closed = on_closed,
 	.dns = engine_lookup_answered,
 	.wake = on_wake,

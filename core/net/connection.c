@@ -83,9 +83,10 @@ static void on_ended(struct chore *chore)
 	}
 	if (c->state != CONNECTION_CLOSED)
 		return;
-	BUG(c->flush.queued || c->resume.queued);
+	BUG(c->flush.queued || c->resume.queued || c->taken.queued);
 	free(c->in);
 	free(c->out);
+	free(c->receipts);
 	free(c);
 }
 
@@ -189,6 +190,9 @@ static void write_out(struct connection *c)
 	}
 	if (sent > 0) {
 		c->out_at += (uint32_t)sent;
+		c->sent += (uint64_t)sent;
+		if (c->n_receipts && c->receipts[0].at <= c->sent)
+			chore_add(&loop_of(c)->after, &c->taken);
 		loop_of(c)->count.stream_bytes_out += (uint64_t)sent;
 	}
 	if (!queued(c))
@@ -238,7 +242,25 @@ static void append(struct connection *c, const void *bytes, size_t n)
 	chore_add(&loop_of(c)->at_end, &c->flush);
 }
 
-int connection_send(struct connection *c, const struct iovec *iov, uint32_t n)
+/* Messages that have left since the last time. */
+static void on_taken(struct chore *chore)
+{
+	struct connection *c = OWNER_OF(chore, struct connection, taken);
+	struct loop *loop = loop_of(c);
+	uint32_t n = 0;
+	for (; n < c->n_receipts && c->receipts[n].at <= c->sent; n++)
+		loop->world.events->sent(loop->world.self, c->receipts[n].number);
+	c->n_receipts -= n;
+	memmove(c->receipts, c->receipts + n, c->n_receipts * sizeof *c->receipts);
+}
+
+static void add_receipt(struct connection *c, uint64_t number)
+{
+	c->receipts = must_realloc(c->receipts, (c->n_receipts + 1) * sizeof *c->receipts);
+	c->receipts[c->n_receipts++] = (struct receipt){number, c->sent + queued(c)};
+}
+
+int connection_send(struct connection *c, const struct iovec *iov, uint32_t n, uint64_t receipt)
 {
 	struct loop *loop = loop_of(c);
 	size_t size = 0;
@@ -258,6 +280,8 @@ int connection_send(struct connection *c, const struct iovec *iov, uint32_t n)
 	make_room(c, (uint32_t)size);
 	for (uint32_t i = 0; i < n; i++)
 		append(c, iov[i].iov_base, iov[i].iov_len);
+	if (receipt)
+		add_receipt(c, receipt);
 	loop->count.stream_messages_out++;
 	return 0;
 }
@@ -471,6 +495,7 @@ struct connection *connection_new(
 	c->accepted = state == CONNECTION_OPEN;
 	c->flush.run = on_flush;
 	c->resume.run = on_resume;
+	c->taken.run = on_taken;
 	c->ended.run = on_ended;
 	ev_io_init(&c->io, on_io, fd, 0);
 	tcp_insert(tcp, c);

@@ -21,6 +21,11 @@ enum connection_state {
 	CONNECTION_CLOSED,    /* the socket is gone */
 };
 
+struct receipt {
+	uint64_t number;
+	uint64_t at; /* due when that many bytes have been sent */
+};
+
 struct connection {
 	ev_io io;
 	struct tcp *tcp;
@@ -34,7 +39,7 @@ struct connection {
 	const char *reason;
 	struct addr alias; /* where it leads too (world.stream_alias); AF_UNSPEC: nowhere else */
 	struct connection *next_of_peer, *next_of_alias; /* in their buckets */
-	struct chore flush, resume, ended;
+	struct chore flush, resume, ended, taken;
 	struct deadline deadlines[DEADLINE_KINDS];
 
 	/* Both NULL while empty. */
@@ -42,6 +47,9 @@ struct connection {
 	uint32_t in_n, in_size;
 	uint32_t partial;		  /* bytes in `in` that begin a message */
 	uint32_t out_at, out_n, out_size; /* unsent: [out_at, out_n) */
+	uint64_t sent;			  /* bytes in all */
+	struct receipt *receipts;	  /* of messages in `out`, in order; NULL: none */
+	uint32_t n_receipts;
 };
 
 struct connection_slot {
@@ -109,8 +117,9 @@ enum ending {
 /* Takes `fd`, connected or connecting. */
 struct connection *connection_new(
 	struct tcp *tcp, int fd, const struct flow *flow, enum connection_state state);
-/* Returns 0 or a negative errno; then nothing was queued. */
-int connection_send(struct connection *connection, const struct iovec *iov, uint32_t n);
+/* Returns 0 or a negative errno; then nothing was queued. `receipt` as in struct flow. */
+int connection_send(
+	struct connection *connection, const struct iovec *iov, uint32_t n, uint64_t receipt);
 /* For the engine the connection is over; it is told so in a later turn. */
 void connection_end(struct connection *connection, const char *reason, enum ending ending);
 /* The deadline has passed. */

@@ -309,6 +309,12 @@ static void ignore_dns(void *self, uint64_t query, enum dns_status status,
 	(void)self, (void)query, (void)status, (void)records, (void)n;
 }
 
+static void ignore_sent(void *self, uint64_t receipt)
+{
+	(void)self;
+	(void)receipt;
+}
+
 static void ignore_unsent(
 	void *self, const struct flow *to, struct span message, const char *reason)
 {
@@ -326,6 +332,7 @@ void live_free(struct live *live)
 		.message = ignore_message,
 		.unframed = ignore_message,
 		.unsent = ignore_unsent,
+		.sent = ignore_sent,
 		.closed = ignore_closed,
 		.dns = ignore_dns,
 		.wake = ignore,

@@ -258,8 +258,11 @@ int sim_send(struct world *world, const struct flow *to, const struct iovec *iov
 		sim->sends = must_realloc(sim->sends, sim->sends_room * sizeof *sim->sends);
 	}
 	struct sim_send *send = &sim->sends[sim->sends_n++];
-	*send = (struct sim_send){
-		.leg = to->leg, .peer = to->peer, .connection = connection, .n = n};
+	*send = (struct sim_send){.leg = to->leg,
+		.peer = to->peer,
+		.connection = connection,
+		.receipt = to->receipt,
+		.n = n};
 	memcpy(send->iov, iov, n * sizeof *iov);
 	return 0;
 }
@@ -290,7 +293,7 @@ void sim_flush(struct sim *sim)
 			.to = send->peer,
 		};
 		if (send->connection)
-			sim_stream_send(sim, send->connection, bytes);
+			sim_stream_send(sim, send->connection, bytes, send->receipt);
 		else
 			datagram_leaves(sim, &datagram, bytes);
 		free((char *)(uintptr_t)bytes.p);

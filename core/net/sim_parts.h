@@ -55,6 +55,8 @@ struct sim_connection {
 	int64_t tail_us[2]; /* when the last bytes of each way arrive: nothing overtakes them */
 	struct sim_buffer came[2];
 	struct sim_buffer unsent; /* what the engine sent before the connection was open */
+	uint64_t *receipts;	  /* of those messages */
+	uint32_t n_receipts;
 	bool is_open;
 	bool is_closed; /* by the engine, which is told nothing more; the peer has yet to hear of it
 			 */
@@ -65,7 +67,7 @@ struct sim_connection {
 struct sim_send {
 	uint32_t leg;
 	struct addr peer;
-	uint64_t connection;
+	uint64_t connection, receipt;
 	uint32_t n;
 	struct iovec iov[WORLD_IOV_MAX];
 };
@@ -137,7 +139,7 @@ void sim_net_fini(struct sim *sim);
 /* sim_stream.c */
 /* The connection that world.send shall use, opened when there is none. */
 int sim_stream_for(struct sim *sim, const struct flow *to, uint64_t *connection);
-void sim_stream_send(struct sim *sim, uint64_t connection, struct span bytes);
+void sim_stream_send(struct sim *sim, uint64_t connection, struct span bytes, uint64_t receipt);
 int sim_stream_inject(struct sim *sim, enum transport transport, const struct addr *from,
 	const struct addr *to, struct span bytes);
 /* The engine's side closes all connections of this leg. */

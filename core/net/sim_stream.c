@@ -53,6 +53,7 @@ static void connection_free(struct sim_connection *c)
 	free(c->came[SIM_TO_ENGINE].p);
 	free(c->came[SIM_FROM_ENGINE].p);
 	free(c->unsent.p);
+	free(c->receipts);
 	free(c);
 }
 
@@ -309,6 +310,9 @@ static void connect_arrives(struct sim *sim, struct sim_event *event)
 	c->is_open = is_heard;
 	if (!is_heard)
 		peer_closes(sim, c, "ECONNREFUSED");
+	for (uint32_t i = 0; is_heard && i < c->n_receipts; i++)
+		sim_tell(sim)->sent(sim->world.self, c->receipts[i]);
+	c->n_receipts = 0;
 }
 
 static void connect_times_out(struct sim *sim, struct sim_event *event)
@@ -341,7 +345,23 @@ int sim_stream_for(struct sim *sim, const struct flow *to, uint64_t *connection)
 	return 0;
 }
 
-void sim_stream_send(struct sim *sim, uint64_t connection, struct span bytes)
+static void bytes_left(struct sim *sim, struct sim_event *event)
+{
+	sim_tell(sim)->sent(sim->world.self, event->id);
+}
+
+/* What is sent before the connection is open leaves when it is. */
+static void note_receipt(struct sim *sim, struct sim_connection *c, uint64_t receipt)
+{
+	if (c->is_open) {
+		sim_queue(sim, sim->now_us, bytes_left, SPAN(""))->id = receipt;
+		return;
+	}
+	c->receipts = must_realloc(c->receipts, (c->n_receipts + 1) * sizeof *c->receipts);
+	c->receipts[c->n_receipts++] = receipt;
+}
+
+void sim_stream_send(struct sim *sim, uint64_t connection, struct span bytes, uint64_t receipt)
 {
 	struct sim_connection *c = by_id(sim, connection);
 	if (!c || c->is_closed)
@@ -349,6 +369,8 @@ void sim_stream_send(struct sim *sim, uint64_t connection, struct span bytes)
 	if (!c->is_open)
 		append(&c->unsent, bytes);
 	stream_leaves(sim, c, SIM_FROM_ENGINE, bytes);
+	if (receipt)
+		note_receipt(sim, c, receipt);
 }
 
 int sim_stream_inject(struct sim *sim, enum transport transport, const struct addr *from,

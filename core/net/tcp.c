@@ -251,7 +251,7 @@ int tcp_send(struct tcp *tcp, const struct flow *to, const struct iovec *iov, ui
 		if (error)
 			return error;
 	}
-	return connection_send(connection, iov, n);
+	return connection_send(connection, iov, n, to->receipt);
 }
 
 void tcp_stream_close(struct tcp *tcp, uint64_t id)

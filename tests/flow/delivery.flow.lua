@@ -134,6 +134,22 @@ flow "over a stream, a peer that refuses the connection is told as ECONNREFUSED"
 	end,
 }
 
+flow "over a stream it has arrived when the stream has taken it, whatever the peer says then" {
+	legs = { "udp:192.0.2.1:5060", "tcp:192.0.2.1:5060" },
+	script_text = acting [[probe("sip:bob@198.51.100.8;transport=tcp", { do_retransmits = false, callback = told })]],
+	run = function(net)
+		local alice = parties(net, "alice")
+		local bob = net:phone("bob", "tcp:198.51.100.8:5060")
+		poke(net, alice)
+		bob:expect "OPTIONS"
+		net:expect_log "told nil of probe 7"
+		bob:reply(486)
+		net:expect_log "response 486 probe"
+		net:counts { deliveries_arrived = 1 }
+		rest(net)
+	end,
+}
+
 flow "the next address is tried when one is dead, each with its own branch" {
 	script_text = acting [[probe "sip:bob@example.net"]],
 	run = function(net)

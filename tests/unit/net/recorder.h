@@ -26,6 +26,7 @@ enum event_kind {
 	EVENT_MESSAGE,
 	EVENT_UNFRAMED,
 	EVENT_UNSENT,
+	EVENT_SENT,
 	EVENT_CLOSED,
 	EVENT_DNS,
 	EVENT_WAKE
@@ -94,6 +95,11 @@ static inline void recorder_unsent(
 	record(self, EVENT_UNSENT, message)->flow = *to;
 }
 
+static inline void recorder_sent(void *self, uint64_t receipt)
+{
+	record(self, EVENT_SENT, SPAN(""))->query = receipt;
+}
+
 static inline void recorder_closed(void *self, const struct flow *flow, const char *reason)
 {
 	struct recorder *r = self;
@@ -133,6 +139,7 @@ static inline struct recorder *recorder_new(const struct live_options *options)
 		.message = recorder_message,
 		.unframed = recorder_unframed,
 		.unsent = recorder_unsent,
+		.sent = recorder_sent,
 		.closed = recorder_closed,
 		.dns = recorder_dns,
 		.wake = recorder_wake,

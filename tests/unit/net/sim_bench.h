@@ -79,6 +79,11 @@ static inline void on_unsent(
 	say(self, "unsent:%.*s ", (int)message.n, message.p);
 }
 
+static inline void on_sent(void *self, uint64_t receipt)
+{
+	say(self, "sent:%d ", (int)receipt);
+}
+
 static inline void on_closed(void *self, const struct flow *flow, const char *reason)
 {
 	assert_true(flow->connection != 0);
@@ -114,7 +119,7 @@ static inline void on_turn_end(void *self)
 }
 
 static const struct world_events events = {
-	on_message, on_unframed, on_unsent, on_closed, on_dns, on_wake, on_turn_end};
+	on_message, on_unframed, on_unsent, on_sent, on_closed, on_dns, on_wake, on_turn_end};
 
 /* Messages end with ';', an empty line is a ping, '!' is beyond repair. */
 static inline int64_t frame(struct span bytes, uint32_t *skip, uint32_t *pongs)

@@ -54,6 +54,36 @@ static void the_first_message_opens_a_stream_and_further_ones_use_it(void **stat
 	assert_int_equal(sim_connections(bench->sim), 1);
 }
 
+static void a_receipt_is_given_once_the_message_has_left(void **state)
+{
+	struct bench *bench = *state;
+	struct flow to = flow_to(1, A);
+	phone(bench, TRANSPORT_TCP, A);
+	to.receipt = 7;
+	assert_int_equal(send_text(bench, &to, "one;"), 0);
+	assert_null(strstr(bench->log, "sent:"));
+	run(bench);
+	assert_non_null(strstr(bench->log, "sent:7 "));
+	to.receipt = 8;
+	assert_int_equal(send_text(bench, &to, "two;"), 0);
+	to.receipt = 0;
+	assert_int_equal(send_text(bench, &to, "three;"), 0);
+	run(bench);
+	assert_non_null(strstr(bench->log, "sent:8 "));
+	assert_null(strstr(bench->log, "sent:0 "));
+	assert_string_equal(bench->heard, "one; two; three; ");
+}
+
+static void no_receipt_is_given_for_a_stream_that_is_refused(void **state)
+{
+	struct bench *bench = *state;
+	struct flow to = flow_to(1, A);
+	to.receipt = 7;
+	assert_int_equal(send_text(bench, &to, "one;"), 0);
+	run(bench);
+	assert_null(strstr(bench->log, "sent:7"));
+}
+
 static void nobody_listening_refuses_the_stream(void **state)
 {
 	struct bench *bench = *state;
@@ -310,6 +340,8 @@ int main(void)
 		WITH_BENCH(messages_that_came_together_are_one_turn),
 		WITH_BENCH(an_answer_goes_back_by_the_stream_it_came_on),
 		WITH_BENCH(the_first_message_opens_a_stream_and_further_ones_use_it),
+		WITH_BENCH(a_receipt_is_given_once_the_message_has_left),
+		WITH_BENCH(no_receipt_is_given_for_a_stream_that_is_refused),
 		WITH_BENCH(nobody_listening_refuses_the_stream),
 		WITH_BENCH(a_black_hole_times_out),
 		WITH_BENCH(a_leg_that_is_not_there_refuses_a_peer),

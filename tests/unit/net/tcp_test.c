@@ -119,6 +119,28 @@ static void sends_by_the_connection_there_is_and_else_opens_one(void **state)
 	recorder_free(r);
 }
 
+static void a_receipt_is_given_when_the_kernel_has_taken_the_message(void **state)
+{
+	(void)state;
+	struct recorder *r = stream_recorder((struct live_options){0});
+	struct flow to = {.leg = 0, .receipt = 7};
+	struct heard heard = {.fd = -1};
+	open_leg(r, 0, TRANSPORT_TCP, "127.0.0.2:0");
+	int listener = listen_on("127.0.0.1:0", &to.peer);
+	assert_int_equal(send_span(r, &to, SPAN("3:one")), 0);
+	to.receipt = 8;
+	assert_int_equal(send_span(r, &to, SPAN("3:two")), 0);
+	assert_int_equal(r->count[EVENT_SENT], 0); /* never from within send */
+	RUN_UNTIL(r, (heard.fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+	HEARS(r, &heard, "3:one3:two");
+	RUN_UNTIL(r, r->count[EVENT_SENT] == 2);
+	assert_int_equal(nth(r, EVENT_SENT, 0)->query, 7);
+	assert_int_equal(nth(r, EVENT_SENT, 1)->query, 8);
+	close(heard.fd);
+	close(listener);
+	recorder_free(r);
+}
+
 static void a_refused_connection_is_told_once(void **state)
 {
 	(void)state;
@@ -422,6 +444,7 @@ int main(void)
 		cmocka_unit_test(takes_a_message_as_long_as_the_limit),
 		cmocka_unit_test(a_reply_goes_back_on_the_connection_of_its_request),
 		cmocka_unit_test(sends_by_the_connection_there_is_and_else_opens_one),
+		cmocka_unit_test(a_receipt_is_given_when_the_kernel_has_taken_the_message),
 		cmocka_unit_test(a_refused_connection_is_told_once),
 		cmocka_unit_test(an_engine_may_send_again_when_told_of_a_failure),
 		cmocka_unit_test(tells_when_a_peer_ends_or_resets),
