@@ -19,17 +19,20 @@ const char cli_help[] =
 	"                          udp:0.0.0.0:5060;advertise=198.51.100.1:5060;\n"
 	"                          wins over the legs the script names\n"
 	"  -s, --socket PATH       control socket\n"
+	"      --dns SERVER,...    name servers to ask, 192.0.2.53 or 127.0.0.1:5300, in that\n"
+	"                          order (those of /etc/resolv.conf)\n"
 	"  -D KEY=VALUE            sip.settings.KEY in the script\n"
 	"      --budget-ms N       CPU time of one handler run between waits (100)\n"
 	"      --memory-mb N       memory of one script generation (256)\n"
 	"  -v, --verbose           log every message and what was decided\n"
 	"      --version, --help\n";
 
-enum { OPTION_VERSION = 256, OPTION_HELP, OPTION_JSON, OPTION_BUDGET, OPTION_MEMORY };
+enum { OPTION_VERSION = 256, OPTION_HELP, OPTION_JSON, OPTION_BUDGET, OPTION_MEMORY, OPTION_DNS };
 
 static const struct option long_options[] = {
 	{"leg", required_argument, NULL, 'l'},
 	{"socket", required_argument, NULL, 's'},
+	{"dns", required_argument, NULL, OPTION_DNS},
 	{"define", required_argument, NULL, 'D'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"budget-ms", required_argument, NULL, OPTION_BUDGET},
@@ -94,6 +97,9 @@ static bool option(struct cli *cli, int code, const char *wrong, char error[256]
 		return number("--budget-ms", optarg, &cli->budget_ms, error);
 	case OPTION_MEMORY:
 		return number("--memory-mb", optarg, &cli->memory_mb, error);
+	case OPTION_DNS:
+		cli->dns_servers = optarg;
+		return true;
 	case OPTION_JSON:
 		cli->json = true;
 		return true;

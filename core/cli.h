@@ -15,6 +15,7 @@ struct cli {
 	struct host_setting settings[CLI_SETTINGS_MAX];
 	uint32_t n_settings;
 	const char *socket;		  /* NULL: the default */
+	const char *dns_servers;	  /* NULL: those of resolv.conf */
 	const char *script;		  /* NULL: scripts/proxy.lua */
 	const char *words[CLI_WORDS_MAX]; /* of ctl */
 	uint32_t n_words;

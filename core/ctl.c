@@ -122,6 +122,8 @@ static json_t *status(struct run *run)
 		result, "bindings", json_integer(bindings_count(run->engine->bindings)));
 	json_object_set_new(result, "transactions", json_integer(run->engine->transactions.n));
 	json_object_set_new(result, "dns_cache", json_integer(dns_cache_entries(run->engine->dns)));
+	json_object_set_new(
+		result, "longest_busy_us", json_integer(live_longest_busy_us(run->live)));
 	json_object_set_new(result, "dead_targets", dead_targets(run->engine));
 	json_object_set_new(result, "legs", legs(run->engine));
 	json_object_set_new(result, "counters", counters(run->engine));

@@ -91,9 +91,9 @@ static void say_where(const struct run *run, const char *socket)
 	fflush(stdout);
 }
 
-static bool open_world(struct run *run, char error[256])
+static bool open_world(struct run *run, const struct cli *cli, char error[256])
 {
-	const struct live_options options = {.frame = frame_next};
+	const struct live_options options = {.frame = frame_next, .dns_servers = cli->dns_servers};
 	run->live = live_new(&options, &run->log, error);
 	if (!run->live)
 		return false;
@@ -158,7 +158,7 @@ int run_command(const struct cli *cli, const struct paths *paths)
 		snprintf(socket, sizeof socket, "%s", cli->socket);
 	else
 		paths_default_socket(socket);
-	if (!open_world(&run, error)) {
+	if (!open_world(&run, cli, error)) {
 		fprintf(stderr, "viaduct: %s\n", error);
 		return 1;
 	}
@@ -173,7 +173,7 @@ int check_command(const struct cli *cli, const struct paths *paths)
 	struct script_failure failure;
 	char error[256];
 	prepare(&run, cli, paths);
-	if (!open_world(&run, error)) {
+	if (!open_world(&run, cli, error)) {
 		fprintf(stderr, "viaduct: %s\n", error);
 		return 1;
 	}

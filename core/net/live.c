@@ -148,6 +148,7 @@ static void on_prepare(struct ev_loop *ev, ev_prepare *prepare, int events)
 	struct live *live = OWNER_OF(prepare, struct live, prepare);
 	loop_settle(&live->loop);
 	arm_wake(live);
+	loop_rest(&live->loop);
 }
 
 /* --- legs --- */
@@ -380,6 +381,13 @@ void live_statistics(struct live *live, struct live_statistics *statistics)
 	for (uint32_t i = 0; i < LIVE_LEGS_MAX; i++)
 		if (live->legs[i].transport == TRANSPORT_UDP)
 			statistics->receive_overflow += udp_overflow(live->legs[i].udp);
+}
+
+int64_t live_longest_busy_us(struct live *live)
+{
+	int64_t longest = live->loop.longest_busy_us;
+	live->loop.longest_busy_us = 0;
+	return longest;
 }
 
 void live_run(struct live *live)

@@ -86,6 +86,10 @@ void live_poll(struct live *live, double seconds);
 
 void live_statistics(struct live *live, struct live_statistics *statistics);
 
+/* The longest time between two waits for events, since this was asked last: so long did everybody
+ * else wait for one round of the loop. */
+int64_t live_longest_busy_us(struct live *live);
+
 /* Callbacks run in the loop, in a turn of their own: they may call the world. */
 typedef void (*live_fn)(void *arg);
 

@@ -29,6 +29,8 @@ struct loop {
 	struct live_statistics count;
 	int64_t now_us;
 	bool in_turn;
+	ev_check awake;				/* the wait for events is over */
+	int64_t busy_since_us, longest_busy_us; /* 0: not known yet */
 	struct chores at_end, after;
 	ev_idle restless; /* active while work is left that must not wait for an event */
 };
@@ -66,5 +68,7 @@ static inline void loop_turn_begin(struct loop *loop)
 
 /* Bytes to the wire, then the engine's turn_end; nothing when no turn is open. */
 void loop_turn_end(struct loop *loop);
-/* Before the loop waits: ends the turn and does what was put off. */
+/* Ends the turn and does what was put off. */
 void loop_settle(struct loop *loop);
+/* The last thing before the loop waits. */
+void loop_rest(struct loop *loop);

@@ -73,6 +73,29 @@ static void one_turn_has_one_time(void **state)
 	recorder_free(r);
 }
 
+static void keep_the_loop_busy(struct recorder *r, const struct flow *from, struct span bytes)
+{
+	(void)r, (void)from, (void)bytes;
+	for (int64_t begin = clock_ms(); clock_ms() < begin + 20;)
+		;
+}
+
+static void tells_how_long_nobody_else_was_served(void **state)
+{
+	(void)state;
+	struct recorder *r = recorder_new(NULL);
+	struct addr leg = open_leg(r, 0, TRANSPORT_UDP, "127.0.0.1:0");
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	r->on_message = keep_the_loop_busy;
+	assert_int_equal(sendto(fd, "x", 1, 0, &leg.sa, addr_len(&leg)), 1);
+	RUN_UNTIL(r, r->count[EVENT_MESSAGE] == 1);
+	live_poll(r->live, 0);
+	assert_true(live_longest_busy_us(r->live) >= 19000);
+	assert_int_equal(live_longest_busy_us(r->live), 0); /* since it was asked last */
+	close(fd);
+	recorder_free(r);
+}
+
 static void random_bytes_do_not_repeat(void **state)
 {
 	(void)state;
@@ -279,6 +302,7 @@ int main(void)
 		cmocka_unit_test(wakes_at_the_time_asked_for_last),
 		cmocka_unit_test(does_not_wake_when_none_is_wanted),
 		cmocka_unit_test(one_turn_has_one_time),
+		cmocka_unit_test(tells_how_long_nobody_else_was_served),
 		cmocka_unit_test(random_bytes_do_not_repeat),
 		cmocka_unit_test(runs_until_a_signal_stops_it),
 		cmocka_unit_test(stopping_puts_the_last_messages_on_the_wire),
