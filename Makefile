@@ -32,7 +32,7 @@ help:
 
 BUILD_PACKAGES := gcc make pkg-config libluajit-5.1-dev libev-dev libc-ares-dev libjansson-dev
 TEST_PACKAGES := libcmocka-dev luajit lua-busted lua-check luarocks clang clang-format libclang-rt-14-dev valgrind sip-tester \
-	libnet-sip-perl procps
+	libnet-sip-perl procps knot
 ## deps         install what is needed to build and test, from Debian's packages
 deps:
 	apt-get update -q
