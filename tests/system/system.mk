@@ -1,5 +1,5 @@
 # Tests on real sockets and the demonstration: included by the top Makefile.
-SYSTEM_BIN := $(addprefix $(BUILD)/system/,ask flip loopback_only)
+SYSTEM_BIN := $(addprefix $(BUILD)/system/,ask flip loopback_only lossy)
 
 $(SYSTEM_BIN): $(BUILD)/system/%: tests/system/%.c
 	@mkdir -p $(@D)
