@@ -234,7 +234,21 @@ flow "another CSeq number, another Request-URI or another client branch gives an
 		net:is_true(branch("sip:bob@198.51.100.8", { cseq = 2 }) ~= first, "CSeq is in the branch")
 		net:is_true(branch("sip:bo@198.51.100.8", {}) ~= first, "the Request-URI is in the branch")
 		net:is_true(branch("sip:bob@198.51.100.8", { branch = "z9hG4bKd" }) ~= first, "the client's branch is in it")
-		net:equal(branch("sip:bob@198.51.100.8", { headers = { 'Proxy-Authorization: Digest nonce="1"' } }), first, "with credentials")
+	end,
+}
+
+flow "credentials do not count for the branch, whatever their nonce and response" {
+	settings = OPEN,
+	run = function(net)
+		local alice, bob = pair(net)
+		local first
+		for _, credentials in ipairs { "X-None: 1", 'Proxy-Authorization: Digest nonce="1",response="2"',
+			'Proxy-Authorization: Digest nonce="3",response="4"', 'Authorization: Digest nonce="5"' } do
+			alice:request("MESSAGE", "sip:bob@198.51.100.8", { call_id = "c", branch = "z9hG4bKc", headers = { credentials } })
+			local seen = bob:expect("MESSAGE"):branch()
+			first = first or seen
+			net:equal(seen, first, "branch with " .. credentials)
+		end
 	end,
 }
 
