@@ -26,14 +26,22 @@ static void final(struct branch *branch, uint16_t code, struct packet *response)
 
 /* ---- patience ---- */
 
+static void give_up(struct branch *branch)
+{
+	branch->is_cancelled = true;
+	if (branch->client)
+		client_cancel(branch->client);
+	if (branch->resolve)
+		resolve_cancel(branch->resolve);
+	branch->resolve = NULL;
+}
+
 /* Nobody answered in the time given. What is out there is cancelled; should it still say 2xx, that
  * goes upstream. */
 static void patience_over(struct timer *timer)
 {
 	struct branch *branch = branch_of(timer);
-	branch->is_cancelled = true;
-	if (branch->client)
-		client_cancel(branch->client);
+	give_up(branch);
 	if (branch->state == BRANCH_PENDING)
 		final(branch, 408, NULL);
 }
@@ -322,14 +330,9 @@ void branch_start(struct branch *branch)
 
 void branch_cancel(struct branch *branch)
 {
-	branch->is_cancelled = true;
-	if (branch->client) {
-		client_cancel(branch->client);
+	give_up(branch);
+	if (branch->client)
 		return;
-	}
-	if (branch->resolve)
-		resolve_cancel(branch->resolve);
-	branch->resolve = NULL;
 	branch->state = BRANCH_DONE;
 	timers_cancel(&branch->relay->engine->timers, &branch->patience);
 }

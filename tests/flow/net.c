@@ -136,6 +136,8 @@ void net_leftovers(const struct net *net, struct net_leftovers *leftovers)
 			leftovers->transactions |= engine->in_state[kind][state];
 	for (uint32_t i = 0; i < engine->legs.n; i++)
 		leftovers->lingering += timer_is_armed(&engine->legs.leg[i].linger);
+	for (uint32_t i = 0; i < engine->legs.n; i++)
+		leftovers->leg_holders += engine->legs.leg[i].n_transactions;
 	leftovers->timers -= leftovers->lingering;
 	/* What runs as long as the engine does: the sweep of bindings, and the script's own. */
 	leftovers->timers -= timer_is_armed(&engine->sweep);

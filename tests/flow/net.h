@@ -61,5 +61,6 @@ int net_phone(struct net *net, enum transport transport, const struct addr *addr
 /* What should all be 0 when nothing is going on any more. */
 struct net_leftovers {
 	uint32_t packets, tasks, transactions, timers, lingering, events;
+	uint32_t leg_holders; /* transactions, also those no message finds any more */
 };
 void net_leftovers(const struct net *net, struct net_leftovers *leftovers);

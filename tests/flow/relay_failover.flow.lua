@@ -420,3 +420,39 @@ flow "who was given up is not tried at another address" {
 		rest(net)
 	end,
 }
+
+flow "a target whose name takes longer than the timeout is given up: nobody is called there later" {
+	script_text = script [[
+		local final, _, code = req:forward("sip:x@example.net", { timeout = 2 })
+		assert(final == nil and code == "timeout")
+		if req.method == "INVITE" then return req:forward(CAROL) end]],
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		net:dns("example.net", "A", bob.host, 3)
+		local invite = alice:request("INVITE", TO_EXAMPLE)
+		net:advance(2.1)
+		local second = carol:expect "INVITE"
+		carol:reply(180)
+		alice:expect(100)
+		alice:expect(180)
+		net:advance(5)
+		bob:expect_nothing()
+		carol:reply(486, { request = second })
+		expect_ack(carol, second)
+		expect_failure(alice, invite, 486)
+		rest(net)
+	end,
+}
+
+flow "a call that ended while a name was still looked up leaves nothing behind" {
+	script_text = script 'req:forward("sip:x@example.net", { timeout = 2 })',
+	run = function(net)
+		local alice = net:phone("alice", "tcp:198.51.100.7:49152") -- by TCP it is over with its ACK
+		net:dns("example.net", "silent")
+		local invite = alice:request("INVITE", TO_EXAMPLE)
+		net:advance(2.1)
+		alice:expect(100)
+		expect_failure(alice, invite, 408)
+		rest(net)
+	end,
+}

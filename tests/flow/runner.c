@@ -227,6 +227,7 @@ static int l_leftovers(lua_State *L)
 	set_number(L, "transactions", leftovers.transactions);
 	set_number(L, "timers", leftovers.timers);
 	set_number(L, "lingering", leftovers.lingering);
+	set_number(L, "leg_holders", leftovers.leg_holders);
 	set_number(L, "events", leftovers.events);
 	return 1;
 }

@@ -257,7 +257,7 @@ function Net:check_end(spec)
 		fail { expected = "no errors in the log but those announced", seen = unread }
 	end
 	local leftovers = self.core:leftovers()
-	for _, what in ipairs { "packets", "tasks", "transactions", "timers", "lingering", "events" } do
+	for _, what in ipairs { "packets", "tasks", "transactions", "leg_holders", "timers", "lingering", "events" } do
 		if leftovers[what] > 0 and not (what == "lingering" and spec.lingers) then
 			fail { what = what .. " left at the end", expected = 0, seen = leftovers[what] }
 		end
