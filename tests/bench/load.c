@@ -20,12 +20,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum mode { INVITE, INVITE_200, CALL, MODES };
-static const char *const mode_name[MODES] = {"invite", "invite+200", "call"};
+/* RINGING: calls that nobody answers, to see what a pending one costs. CALL: INVITE, 180, 200, ACK,
+ * BYE, 200. */
+enum mode { INVITE, INVITE_200, RINGING, CALL, MODES };
+static const char *const mode_name[MODES] = {"invite", "invite+200", "ringing", "call"};
 
 /* Requests under way are kept by number modulo this; more than any window or rate needs. */
 enum { SLOTS = 1 << 20 };
-enum { AT_UAS = 1, ANSWERED = 2, DONE = 4 };
+enum { AT_UAS = 1, RANG = 2, ANSWERED = 4, DONE = 8 };
 
 static struct {
 	enum mode mode;
@@ -85,14 +87,20 @@ static char *room(const struct sockaddr_in *to, int fd)
 	return out.text[out.count];
 }
 
+static void answer(const char *status, unsigned i)
+{
+	char *text = room(&in.peer[i], uas);
+	out.part[out.count++].iov_len =
+		message_answer(text, status, in.text[i], in.part[i].iov_len, &opt.ends);
+}
+
 static unsigned play_uas(void)
 {
 	unsigned n = batch_receive(&in, uas, false);
 	uint64_t t = n ? now_ns() : 0;
 	for (unsigned i = 0; i < n; i++) {
 		const char *msg = in.text[i];
-		size_t len = in.part[i].iov_len;
-		int64_t number = message_number(msg, len, &opt.ends);
+		int64_t number = message_number(msg, in.part[i].iov_len, &opt.ends);
 		if (number < 0)
 			continue;
 		uint8_t *s = &state[number % SLOTS];
@@ -104,10 +112,10 @@ static unsigned play_uas(void)
 		got.messages += first || msg[0] == 'A' || msg[0] == 'B';
 		if (opt.mode == INVITE)
 			complete((uint32_t)number);
-		else if (msg[0] != 'A') {
-			char *text = room(&in.peer[i], uas);
-			out.part[out.count++].iov_len = message_answer(text, msg, len, &opt.ends);
-		}
+		if (msg[0] == 'I' && (opt.mode == RINGING || opt.mode == CALL))
+			answer("180 Ringing", i);
+		if (msg[0] != 'A' && (opt.mode == INVITE_200 || opt.mode == CALL))
+			answer("200 OK", i);
 	}
 	batch_send(&out, uas);
 	return n;
@@ -120,16 +128,27 @@ static void in_dialog(const char *method, int cseq, unsigned i, uint32_t number)
 		text, method, cseq, in.text[i], in.part[i].iov_len, &opt.ends, number);
 }
 
+static void rang(uint32_t number)
+{
+	uint8_t *s = &state[number % SLOTS];
+	got.messages += !(*s & RANG);
+	*s |= RANG;
+	if (opt.mode == RINGING)
+		complete(number);
+}
+
 static unsigned play_uac(void)
 {
 	unsigned n = batch_receive(&in, uac, false);
 	for (unsigned i = 0; i < n; i++) {
 		const char *msg = in.text[i];
 		int64_t number = message_number(msg, in.part[i].iov_len, &opt.ends);
-		if (number < 0 || strncmp(msg, "SIP/2.0 ", 8) || msg[8] == '1')
+		if (number < 0 || strncmp(msg, "SIP/2.0 ", 8) || !strncmp(msg + 8, "100", 3))
 			continue;
 		uint8_t *s = &state[number % SLOTS];
-		if (msg[8] != '2') {
+		if (msg[8] == '1') {
+			rang((uint32_t)number);
+		} else if (msg[8] != '2') {
 			got.failed++;
 			complete((uint32_t)number);
 		} else if (!(*s & ANSWERED)) {
@@ -208,7 +227,7 @@ static _Noreturn void usage(void)
 	fprintf(stderr,
 		"usage: load [options]                      (127.0.0.0/8 only)\n"
 		"  -x IP:PORT  the proxy (127.0.0.1:25060)   -P PID  whose CPU is accounted\n"
-		"  -m MODE     invite | invite+200 | call    -l TEXT name of the system\n"
+		"  -m MODE     invite | invite+200 | ringing | call    -l TEXT name of the system\n"
 		"  -w N        closed loop, N outstanding    -r N    open loop, N requests/s\n"
 		"  -t S -W S   seconds measured, to warm up  -n N    stop after N requests\n"
 		"  -a, -s IP:PORT  UAC, UAS address          -c CPU  pin the generator\n");

@@ -121,14 +121,15 @@ static void append_line(char *out, size_t *len, const struct line *line)
 	append(out, len, "%.*s\r\n", (int)(line->end - line->start), line->start);
 }
 
-size_t message_answer(char *out, const char *request, size_t request_len, const struct ends *ends)
+size_t message_answer(char *out, const char *status, const char *request, size_t request_len,
+	const struct ends *ends)
 {
 	size_t len = 0;
 	struct line line;
 	const char *at = request, *end = request + request_len;
-	bool invite = request[0] == 'I';
+	bool invite = request[0] == 'I', final = status[0] != '1';
 
-	append(out, &len, "SIP/2.0 200 OK\r\n");
+	append(out, &len, "SIP/2.0 %s\r\n", status);
 	next_line(&at, end, &line);
 	while (next_line(&at, end, &line)) {
 		if (named(&line, "to", 't') &&
@@ -141,10 +142,11 @@ size_t message_answer(char *out, const char *request, size_t request_len, const 
 			append_line(out, &len, &line);
 	}
 	if (invite)
+		append(out, &len, "Contact: <sip:bob@%s>\r\n", ends->uas);
+	if (invite && final)
 		append(out, &len,
-			"Contact: <sip:bob@%s>\r\nContent-Type: application/sdp\r\n"
-			"Content-Length: %zu\r\n\r\n%s",
-			ends->uas, sizeof answer_sdp - 1, answer_sdp);
+			"Content-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+			sizeof answer_sdp - 1, answer_sdp);
 	else
 		append(out, &len, "Content-Length: 0\r\n\r\n");
 	return len;

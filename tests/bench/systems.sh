@@ -29,6 +29,15 @@ if [ "$(nproc)" -gt 1 ] && command -v taskset >/dev/null; then
 	load_cpu=(-c 0)
 fi
 
+# What is measured of a system: only those that keep transactions get whole calls.
+works_of() { # SYSTEM: sets $works
+	case $1 in
+	bare) works=(invite invite+200 call) ;;
+	*-stateful | *-tm-*) works=(call) ;;
+	*) works=(invite invite+200) ;;
+	esac
+}
+
 kamailio_runs() { # CONFIG: is it installed, with the module this configuration wants?
 	command -v kamailio >/dev/null &&
 		kamailio -c -E -w "$here/kamailio" -f "$here/kamailio/$1.cfg" >/dev/null 2>&1
@@ -41,7 +50,11 @@ command_of() { # SYSTEM: sets $command
 		command=("$build/viaduct" run -l "udp:127.0.0.1:$port" -s "$work/control"
 			"$top/scripts/proxy.lua")
 		;;
-	kamailio-native | kamailio-lua)
+	viaduct-stateful)
+		command=("$build/viaduct" run -l "udp:127.0.0.1:$port" -s "$work/control"
+			"$top/scripts/router.lua")
+		;;
+	kamailio-native | kamailio-lua | kamailio-tm-native | kamailio-tm-lua)
 		command=(kamailio -DD -E -x tlsf -X fm -m 1024 -M 64 -Y "$work" -P "$work/pid"
 			-w "$here/kamailio" -f "$here/kamailio/${1#kamailio-}.cfg")
 		;;

@@ -54,7 +54,7 @@ END {
 	form = "%-16s %-11s %8s %15s %7s %10s %6s %9s %15s %6s\n"
 	printf form, "system", "work", "CPU us", "(min-max)", "x bare", "messages/s", "user", \
 		"RSS KB", "p50/p99 us", "lost"
-	modes = split("invite invite+200", mode)
+	modes = split("invite invite+200 call", mode)
 	for (s = 1; s <= systems; s++)
 		for (m = 1; m <= modes; m++) {
 			row = order[s] " " mode[m]
