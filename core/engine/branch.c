@@ -5,19 +5,6 @@
 enum { COOKIE_LENGTH = 7, PART_LENGTH = 16 };
 enum { LOOP_DOMAIN = 1, DIALOG_DOMAIN = 2 }; /* keep one kind of hash from ever being another */
 
-/* The Request-URI of the bytes that came in, whatever edits have made of it since. */
-static struct span received_uri(const struct msg *msg)
-{
-	if (msg->uri.p == msg->raw.p + msg->method.n + 1)
-		return msg->uri;
-	const char *begin = span_find(msg->raw, ' ');
-	if (!begin)
-		return msg->uri;
-	struct span rest = span_between(begin + 1, span_end(msg->raw));
-	const char *end = span_find(rest, ' ');
-	return end ? span_between(rest.p, end) : msg->uri;
-}
-
 struct branch_seed branch_seed(struct packet *packet)
 {
 	struct branch_seed seed;
@@ -35,7 +22,7 @@ uint64_t branch_loop_part(struct packet *packet, const struct branch_seed *seed)
 	struct msg *msg = &packet->msg;
 	struct siphash_state hash = seed->request;
 	hash.v0 ^= LOOP_DOMAIN;
-	siphash_add(&hash, received_uri(msg));
+	siphash_add(&hash, msg->received_uri);
 	struct msg_values routes = msg_values(msg, HDR_ROUTE);
 	for (struct span route; msg_values_next(&routes, &route);)
 		siphash_add(&hash, route);

@@ -25,6 +25,15 @@ const char *counter_name(enum counter counter)
 
 /* ---- packets ---- */
 
+void packet_touch(struct packet *packet)
+{
+	if (packet->is_in_turn)
+		return;
+	packet->is_in_turn = true;
+	packet->next = packet->engine->turn;
+	packet->engine->turn = packet;
+}
+
 static struct packet *packet_take(struct engine *engine)
 {
 	struct packet *packet = engine->pool;
@@ -33,6 +42,7 @@ static struct packet *packet_take(struct engine *engine)
 	} else {
 		packet = must_alloc(sizeof *packet);
 		msg_init(&packet->msg);
+		packet->msg.rooms = &engine->rooms;
 		packet->slot = engine->n_packets;
 		packet->generation = 1;
 		packet->engine = engine;
@@ -47,12 +57,11 @@ static struct packet *packet_take(struct engine *engine)
 	packet->located = false;
 	packet->path_routes = 0;
 	packet->holds = 0;
-	packet->kept = false;
 	packet->relay = NULL;
 	packet->own_vias = 0;
 	packet->routing = NULL;
-	packet->next = engine->turn;
-	engine->turn = packet;
+	packet->is_in_turn = false;
+	packet_touch(packet);
 	engine->n_live++;
 	return packet;
 }
@@ -88,8 +97,10 @@ struct packet *packet_of(struct engine *engine, double handle)
 	if (slot >= engine->n_packets)
 		return NULL;
 	struct packet *packet = engine->packets[slot];
-	bool alive = packet->generation == number >> HANDLE_SLOT_BITS && packet->holds > 0;
-	return alive ? packet : NULL;
+	if (packet->generation != number >> HANDLE_SLOT_BITS || !packet->holds)
+		return NULL;
+	packet_touch(packet);
+	return packet;
 }
 
 void packet_hold(struct packet *packet)
@@ -101,15 +112,11 @@ void packet_hold(struct packet *packet)
 void packet_release(struct packet *packet)
 {
 	BUG(packet->holds == 0);
-	/* A packet of this turn is freed by end_packets: what was sent may point into it. A kept
-	 * one joins the list for the same reason. */
+	/* Freed by end_packets: what was sent may point into it. */
 	if (--packet->holds)
 		return;
 	packet_leg(packet)->n_held--;
-	if (packet->kept) {
-		packet->next = packet->engine->turn;
-		packet->engine->turn = packet;
-	}
+	packet_touch(packet);
 }
 
 static void end_packets(struct engine *engine)
@@ -118,12 +125,11 @@ static void end_packets(struct engine *engine)
 	engine->turn = NULL;
 	while (packet) {
 		struct packet *next = packet->next;
-		if (packet->holds == 0) {
+		packet->is_in_turn = false;
+		if (packet->holds == 0)
 			packet_put_back(packet);
-		} else if (!packet->kept) {
+		else
 			msg_keep(&packet->msg);
-			packet->kept = true;
-		}
 		packet = next;
 	}
 }
@@ -414,6 +420,7 @@ struct engine *engine_new(struct world *world, struct log *log)
 	engine->dns = dns_cache_new(engine, 0);
 	engine->targets = targets_new(&store_key);
 	msg_init(&engine->scratch);
+	engine->scratch.rooms = &engine->rooms;
 	return engine;
 }
 
@@ -435,6 +442,7 @@ void engine_free(struct engine *engine)
 		msg_fini(&engine->packets[i]->msg);
 		free(engine->packets[i]);
 	}
+	msg_rooms_fini(&engine->rooms);
 	free(engine->packets);
 	free(engine->lookups);
 	bindings_free(engine->bindings);

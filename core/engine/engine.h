@@ -46,22 +46,22 @@ enum decision { DECISION_NONE, DECISION_FORWARDED, DECISION_REPLIED, DECISION_DR
 struct packet {
 	struct msg msg;
 	struct flow from; /* its leg counts it while it is held: that stays */
+	struct flow to;	  /* of DECISION_FORWARDED */
 	struct engine *engine;
-	enum decision decision;
-	uint32_t reply_code;  /* of DECISION_REPLIED */
-	struct flow to;	      /* of DECISION_FORWARDED */
-	bool is_own;	      /* made here: it has no Via and no source */
-	bool no_room;	      /* a limit stood against forwarding it statefully */
-	bool located;	      /* its Request-URI is the contact of a binding here */
-	uint32_t path_routes; /* Route values that came from the Path of that binding */
 	struct relay *relay;  /* a request: forwarded statefully; a provisional response: on its way
 				 through a script */
+	struct packet *next;  /* in this turn's list, or in the pool */
+	enum decision decision;
+	uint32_t reply_code;  /* of DECISION_REPLIED */
+	uint32_t path_routes; /* Route values that came from the Path of that binding */
 	int own_vias;	      /* of a response: Vias of ours on top */
 	const struct routing *routing; /* of the script that has it in hands; NULL: none */
 	uint32_t slot, generation;
-	uint32_t holds;	     /* nobody holds it: freed at the end of the turn */
-	bool kept;	     /* independent of the receive buffer */
-	struct packet *next; /* in this turn's list, or in the pool */
+	uint32_t holds;	 /* nobody holds it: freed at the end of the turn */
+	bool is_own;	 /* made here: it has no Via and no source */
+	bool no_room;	 /* a limit stood against forwarding it statefully */
+	bool located;	 /* its Request-URI is the contact of a binding here */
+	bool is_in_turn; /* somebody works on it: at the end of the turn it is freed or kept */
 };
 
 /* Who decides. `receive` takes over one hold on the packet and ends it with packet_done, now or
@@ -103,6 +103,7 @@ struct engine {
 	struct packet **packets; /* by slot */
 	uint32_t n_packets, n_live;
 	struct packet *pool, *turn;
+	struct msg_rooms rooms; /* of messages that are worked on */
 
 	struct table transactions;			    /* struct client and struct relay */
 	uint32_t in_state[TXN_KIND_COUNT][TXN_STATE_COUNT]; /* how many of them */
@@ -146,6 +147,9 @@ struct packet *packet_of(struct engine *engine, double handle);
 /* A message that did not come in: of these bytes, which last to the end of the turn. Held once;
  * NULL when they are no message. */
 struct packet *packet_make(struct engine *engine, struct span bytes, const struct flow *from);
+/* Somebody is about to read or edit a packet of an earlier turn: what its message takes for that it
+ * gives back at the end of this one. */
+void packet_touch(struct packet *packet);
 void packet_hold(struct packet *packet);
 void packet_release(struct packet *packet);
 /* The policy is through with it: a request without a decision is answered 500, anything else

@@ -191,6 +191,8 @@ static void next_group(struct relay *relay)
 static void add_challenges(struct relay *relay, struct packet *response)
 {
 	static const enum hdr_id kinds[] = {HDR_WWW_AUTHENTICATE, HDR_PROXY_AUTHENTICATE};
+	if (relay->best)
+		packet_touch(relay->best);
 	for (size_t k = 0; relay->best && k < sizeof kinds / sizeof kinds[0]; k++)
 		for (int i = msg_find(&response->msg, kinds[k], 0); i >= 0;
 			i = msg_find(&response->msg, kinds[k], i + 1))

@@ -214,6 +214,7 @@ static char *make_request(
 	struct route route;
 	struct iovec iov[WORLD_IOV_MAX];
 	char *bytes = NULL;
+	packet_touch(request);
 	edit_save(msg, saved);
 	edit_uri(msg, span_of(branch->uri, branch->uri_n));
 	route_request(request, &route);
@@ -293,6 +294,7 @@ static uint32_t next_hop_of(struct branch *branch, struct route *route)
 {
 	struct packet *request = branch->relay->request;
 	struct edit_state *saved = &request->engine->saved;
+	packet_touch(request);
 	edit_save(&request->msg, saved);
 	if (edit_uri(&request->msg, span_of(branch->uri, branch->uri_n)) < 0)
 		route->code = 400;

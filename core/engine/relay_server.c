@@ -121,6 +121,7 @@ static void server_timer(struct timer *timer)
 		relay_let_go(relay);
 		return;
 	}
+	packet_touch(request);
 	bool is_silent = !request->reply_code && request->decision == DECISION_NONE;
 	if (is_silent && write_reply(&request->msg, &(struct reply){.code = 100}, &out))
 		relay_send(relay, 100, &(struct iovec){(void *)out.p, out.n}, 1);

@@ -19,7 +19,7 @@ static void views_changed(struct msg *msg, enum hdr_id id)
 	case HDR_CSEQ:
 		msg->cseq_view = VIEW_UNKNOWN;
 		if (!msg->is_request)
-			msg->method_id = msg_cseq(msg) ? msg->cseq.method_id : METHOD_OTHER;
+			msg->method_id = msg_cseq(msg) ? msg->room->views.cseq.method_id : METHOD_OTHER;
 		break;
 	default:
 		break;
@@ -67,9 +67,9 @@ static struct hdr line_make(struct msg *msg, struct span name, struct span value
 		memcpy(line + name.n + 2, value.p, value.n);
 	memcpy(line + n - 2, "\r\n", 2);
 	return (struct hdr){.line = line,
-		.line_n = n,
+		.line_n = (uint16_t)n,
 		.value_at = (uint16_t)(name.n + 2),
-		.value_n = value.n,
+		.value_n = (uint16_t)value.n,
 		.name_n = (uint16_t)name.n};
 }
 
@@ -83,6 +83,7 @@ static void header_replace(struct msg *msg, int i, struct hdr hdr)
 static void header_insert(struct msg *msg, int at, enum hdr_id id, struct hdr hdr)
 {
 	size_t behind = (size_t)(msg->n_headers - at);
+	msg_wake(msg);
 	memmove(msg->headers + at + 1, msg->headers + at, behind * sizeof msg->headers[0]);
 	memmove(msg->id + at + 1, msg->id + at, behind);
 	msg->n_headers++;
@@ -181,9 +182,9 @@ int edit_insert_line(struct msg *msg, int at, enum hdr_id id, struct span line)
 	arena_shrink(&msg->arena, end + 2);
 	header_insert(msg, at < 0 ? 0 : at, id,
 		(struct hdr){.line = line.p,
-			.line_n = line.n + 2,
+			.line_n = (uint16_t)(line.n + 2),
 			.value_at = (uint16_t)(name_n + 2),
-			.value_n = line.n - name_n - 2,
+			.value_n = (uint16_t)(line.n - name_n - 2),
 			.name_n = (uint16_t)name_n});
 	return 0;
 }
@@ -364,12 +365,12 @@ int edit_received(struct msg *msg, const struct addr *source)
 	at = put(at, rest);
 	struct hdr hdr = {
 		.line = line, .value_at = (uint16_t)(begin - line), .name_n = (uint16_t)name.n};
-	hdr.value_n = (uint32_t)(at - begin);
+	hdr.value_n = (uint16_t)(at - begin);
 	at = put_text(at, "\r\n");
-	hdr.line_n = (uint32_t)(at - line);
+	hdr.line_n = (uint16_t)(at - line);
 	header_replace(msg, i, hdr);
 	/* The view stays: what else it points to has not changed. */
-	msg->via = via;
+	msg->room->views.via = via;
 	msg->via_view = VIEW_OK;
 	return 0;
 }
@@ -398,6 +399,5 @@ void edit_restore(struct msg *msg, const struct edit_state *state)
 	msg->body = state->body;
 	memcpy(msg->id, state->id, state->n_headers);
 	memcpy(msg->headers, state->headers, state->n_headers * sizeof msg->headers[0]);
-	msg->ruri_view = msg->via_view = msg->from_view = msg->to_view = msg->cseq_view =
-		VIEW_UNKNOWN;
+	msg_views_forget(msg);
 }

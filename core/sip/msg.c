@@ -1,27 +1,10 @@
 #include "sip/msg.h"
 
-#include <stdlib.h>
-
-#include "base/check.h"
 #include "sip/line.h"
 
 #define VERSION_TEXT "SIP/2.0"
 enum { VERSION_LENGTH = sizeof VERSION_TEXT - 1 };
 
-void msg_init(struct msg *msg)
-{
-	msg->kept = NULL;
-	msg->n_headers = 0;
-	arena_init(&msg->arena, msg->arena_first, sizeof msg->arena_first);
-}
-
-void msg_fini(struct msg *msg)
-{
-	free(msg->kept);
-	arena_reset(&msg->arena);
-	msg->kept = NULL;
-	msg->n_headers = 0;
-}
 
 /* The first reason stands; indexing goes on, because an answer needs the headers behind the error
  * too. */
@@ -271,9 +254,8 @@ static inline bool index_header(const char *at, const struct line *line, struct 
 		refuse(error, 400, "Control Byte In Header");
 	*id = (uint8_t)name.id;
 	hdr->line = at;
-	hdr->unfolded = NULL;
-	hdr->line_n = (uint32_t)(line->next - at);
-	hdr->value_n = value.n;
+	hdr->line_n = (uint16_t)(line->next - at);
+	hdr->value_n = (uint16_t)value.n;
 	hdr->value_at = (uint16_t)(value.p - at);
 	hdr->name_n = (uint16_t)name.n;
 	hdr->folded = (line->odd & LINE_FOLDS) != 0;
@@ -340,12 +322,6 @@ static void cut_body(struct msg *msg, const char *at, struct msg_error *error)
 	msg->raw = span_between(msg->raw.p, at + length);
 }
 
-static void views_forget(struct msg *msg)
-{
-	msg->ruri_view = msg->via_view = msg->from_view = msg->to_view = msg->cseq_view =
-		VIEW_UNKNOWN;
-}
-
 int msg_parse(struct msg *msg, struct span bytes, struct msg_error *error)
 {
 	uint32_t n;
@@ -358,7 +334,8 @@ int msg_parse(struct msg *msg, struct span bytes, struct msg_error *error)
 	msg->method = msg->uri = msg->reason = msg->start_line = span_of(bytes.p, 0);
 	msg->blank = msg->body = span_from(bytes, bytes.n);
 	msg->n_headers = 0;
-	views_forget(msg);
+	msg_wake(msg);
+	msg_views_forget(msg);
 	*error = (struct msg_error){0, NULL};
 	if (!bytes.n) {
 		refuse(error, 0, "Empty");
@@ -368,6 +345,7 @@ int msg_parse(struct msg *msg, struct span bytes, struct msg_error *error)
 	controls.limit =
 		bytes.p + (bytes.n < MSG_HEADER_SECTION_MAX ? bytes.n : MSG_HEADER_SECTION_MAX);
 	const char *at = index_start_line(msg, &controls, error);
+	msg->received_uri = msg->uri;
 	if (at)
 		at = index_headers(msg, at, controls, error);
 	if (at) {
@@ -381,29 +359,4 @@ int msg_parse(struct msg *msg, struct span bytes, struct msg_error *error)
 	if (!msg->is_request)
 		error->code = 0;
 	return -1;
-}
-
-static void rebase(struct span raw, const char *to, const char **p, uint32_t n)
-{
-	uintptr_t at = (uintptr_t)*p, begin = (uintptr_t)raw.p;
-	if (at >= begin && at + n <= begin + raw.n)
-		*p = to + (at - begin);
-}
-
-void msg_keep(struct msg *msg)
-{
-	if (msg->kept)
-		return;
-	struct span raw = msg->raw;
-	char *to = must_alloc(raw.n ? raw.n : 1);
-	memcpy(to, raw.p, raw.n);
-	struct span *spans[] = {
-		&msg->method, &msg->uri, &msg->reason, &msg->start_line, &msg->blank, &msg->body};
-	for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++)
-		rebase(raw, to, &spans[i]->p, spans[i]->n);
-	for (int i = 0; i < msg->n_headers; i++)
-		rebase(raw, to, &msg->headers[i].line, msg->headers[i].line_n);
-	views_forget(msg);
-	msg->raw = span_of(to, raw.n);
-	msg->kept = to;
 }

@@ -5,6 +5,11 @@
  * after an edit sees the edit, and a message nobody edited is written byte for byte as it came
  * (sip/write.h).
  *
+ * A message that is worked on has a room: place for the largest index, the views and the first edits,
+ * of which few are needed because few messages are worked on at one time. msg_keep gives the room
+ * back and leaves what the message says in one piece of memory of just that size; the next view or
+ * edit takes a room again.
+ *
  * Ownership: the message borrows `raw` until msg_keep copies it. It owns its arena; msg_fini frees
  * it. Spans taken from a message are valid until msg_fini; msg_keep moves them, so do not hold any
  * across it. */
@@ -29,16 +34,17 @@ enum {
 	MSG_EDITS_MAX = 512 * 1024, /* arena bytes that edits of one message may use */
 };
 
+/* No length is beyond MSG_HEADER_LENGTH_MAX. */
 struct hdr {
-	const char *line;     /* whole header: name, colon, value, folds, line end */
-	const char *unfolded; /* the value without folds, made on first use; NULL until then */
-	uint32_t line_n;
-	uint32_t value_n;  /* of the trimmed value; folds inside it are kept */
+	const char *line; /* whole header: name, colon, value, folds, line end */
+	uint16_t line_n;
+	uint16_t value_n;  /* of the trimmed value; folds inside it are kept */
 	uint16_t value_at; /* relative to line */
-	uint16_t name_n;
-	uint16_t unfolded_n;
-	bool folded;
+	uint16_t name_n : 15;
+	uint16_t folded : 1;
 };
+
+struct unfolded; /* the value of a folded header without folds; in the arena */
 
 struct cseq {
 	uint32_t number;
@@ -49,32 +55,49 @@ struct cseq {
 /* What a view field may be. */
 enum view { VIEW_UNKNOWN, VIEW_OK, VIEW_ABSENT, VIEW_BAD };
 
-struct msg {
-	struct span raw; /* without leading CRLFs */
-	bool is_request;
-	bool edited;
-	enum method_id method_id; /* of the request, or of CSeq in a response (after msg_check) */
-	struct span method, uri;  /* request line; `uri` is replaced by edit_uri */
-	uint32_t code;		  /* status line */
-	struct span reason;
-	struct span start_line; /* with its line end */
-	struct span blank;	/* the line end that closes the header section */
-	struct span body;
-	uint32_t head_n; /* length of all that stands before the body, edits included */
-	uint16_t n_headers;
-	uint8_t id[MSG_HEADERS_MAX]; /* enum hdr_id of headers[i] */
-	struct hdr headers[MSG_HEADERS_MAX];
-
-	/* views; read them through the functions below */
-	uint8_t ruri_view, via_view, from_view, to_view, cseq_view;
+struct msg_views {
 	struct uri ruri;
 	struct via via;
 	struct nameaddr from, to;
 	struct cseq cseq;
+};
 
-	struct arena arena;
+struct msg_room {
+	struct msg_room *next; /* in the pool */
+	uint8_t id[MSG_HEADERS_MAX];
+	struct hdr headers[MSG_HEADERS_MAX];
+	struct msg_views views;
 	char arena_first[2048];
-	char *kept; /* copy of raw made by msg_keep; owned */
+};
+
+/* Rooms that nobody uses at the moment; all zero to begin with. */
+struct msg_rooms {
+	struct msg_room *free;
+};
+
+struct msg {
+	struct span raw; /* without leading CRLFs */
+	bool is_request;
+	bool edited;
+	uint8_t ruri_view, via_view, from_view, to_view, cseq_view; /* enum view */
+	uint16_t n_headers;
+	enum method_id method_id; /* of the request, or of CSeq in a response (after msg_check) */
+	uint32_t code;		  /* status line */
+	uint32_t head_n; /* length of all that stands before the body, edits included */
+	struct span method, uri;  /* request line; `uri` is replaced by edit_uri */
+	struct span received_uri; /* as it came */
+	struct span reason;
+	struct span start_line; /* with its line end */
+	struct span blank;	/* the line end that closes the header section */
+	struct span body;
+	uint8_t *id;	     /* enum hdr_id of headers[i] */
+	struct hdr *headers; /* in the room, or in `kept` */
+
+	struct msg_room *room;	 /* NULL: kept, and not worked on since */
+	struct msg_rooms *rooms; /* where rooms come from; NULL: malloc */
+	struct unfolded *unfolded;
+	struct arena arena;
+	char *kept; /* what msg_keep made; owned */
 };
 
 /* Why a message was refused: what to answer and the text that says so. code 0: no answer possible.
@@ -84,9 +107,12 @@ struct msg_error {
 	const char *reason;
 };
 
-/* Prepares a message for msg_parse; once per struct, msg_fini makes it ready again. */
+/* Prepares a message for msg_parse; once per struct, msg_fini makes it ready again. `rooms` may be
+ * set in between. */
 void msg_init(struct msg *msg);
 void msg_fini(struct msg *msg);
+/* Frees them; no message has one then. */
+void msg_rooms_fini(struct msg_rooms *rooms);
 
 /* Indexes `bytes`: one message, at most MSG_SIZE_MAX. Leading CRLFs are skipped. Content-Length: a
  * shorter one cuts the body, a longer one is an error; absent, the body is the rest (datagrams).
@@ -103,8 +129,11 @@ int msg_check(struct msg *msg, struct msg_error *error) __attribute__((warn_unus
 /* The same for a request that has yet to get its first Via. */
 int msg_check_unsent(struct msg *msg, struct msg_error *error) __attribute__((warn_unused_result));
 
-/* Makes the message independent of the receive buffer. All spans taken before are invalid. */
+/* Makes the message independent of the receive buffer and as small as it can be; it goes on as
+ * before, its limits too. All spans taken before are invalid. */
 void msg_keep(struct msg *msg);
+/* Takes a room unless it has one: edits and views do. No span becomes invalid. */
+void msg_wake(struct msg *msg);
 
 /* Index of the first header of that id at or after `from`; -1 when there is none. */
 static inline int msg_find(const struct msg *msg, enum hdr_id id, int from)
@@ -170,26 +199,32 @@ const struct nameaddr *msg_view_from(struct msg *msg);
 const struct nameaddr *msg_view_to(struct msg *msg);
 const struct cseq *msg_view_cseq(struct msg *msg);
 
+static inline void msg_views_forget(struct msg *msg)
+{
+	msg->ruri_view = msg->via_view = msg->from_view = msg->to_view = msg->cseq_view =
+		VIEW_UNKNOWN;
+}
+
 /* Views: NULL when absent or malformed. Valid until the header is edited or msg_keep. */
 static inline const struct uri *msg_ruri(struct msg *msg)
 {
-	return msg->ruri_view == VIEW_OK ? &msg->ruri : msg_view_ruri(msg);
+	return msg->ruri_view == VIEW_OK ? &msg->room->views.ruri : msg_view_ruri(msg);
 }
 static inline const struct via *msg_top_via(struct msg *msg)
 {
-	return msg->via_view == VIEW_OK ? &msg->via : msg_view_via(msg);
+	return msg->via_view == VIEW_OK ? &msg->room->views.via : msg_view_via(msg);
 }
 static inline const struct nameaddr *msg_from(struct msg *msg)
 {
-	return msg->from_view == VIEW_OK ? &msg->from : msg_view_from(msg);
+	return msg->from_view == VIEW_OK ? &msg->room->views.from : msg_view_from(msg);
 }
 static inline const struct nameaddr *msg_to(struct msg *msg)
 {
-	return msg->to_view == VIEW_OK ? &msg->to : msg_view_to(msg);
+	return msg->to_view == VIEW_OK ? &msg->room->views.to : msg_view_to(msg);
 }
 static inline const struct cseq *msg_cseq(struct msg *msg)
 {
-	return msg->cseq_view == VIEW_OK ? &msg->cseq : msg_view_cseq(msg);
+	return msg->cseq_view == VIEW_OK ? &msg->room->views.cseq : msg_view_cseq(msg);
 }
 /* Max-Forwards; -1 absent, -2 not a number of 0..255 ... 2^31. */
 int64_t msg_max_forwards(struct msg *msg);

@@ -1,5 +1,7 @@
 /* Reading a message: headers by name, values of lists, and the typed views, each parsed on first
  * use. */
+#include <stdalign.h>
+
 #include "sip/line.h"
 #include "sip/msg.h"
 
@@ -12,30 +14,50 @@ int msg_find_name(const struct msg *msg, struct span name, int from)
 	return i;
 }
 
+struct unfolded {
+	struct unfolded *next;
+	const char *line; /* of the header */
+	uint32_t n;
+	char text[];
+};
+
+static struct unfolded *unfold(struct msg *msg, const struct hdr *hdr)
+{
+	struct span value = hdr_value(hdr);
+	char *room = arena_alloc(&msg->arena,
+		(uint32_t)(sizeof(struct unfolded) + alignof(struct unfolded) + value.n));
+	struct unfolded *unfolded = (struct unfolded *)(((uintptr_t)room + alignof(struct unfolded) -
+								1) &
+							~(uintptr_t)(alignof(struct unfolded) - 1));
+	char *text = unfolded->text;
+	uint32_t n = 0;
+	for (uint32_t at = 0; at < value.n; at++) {
+		if (value.p[at] != '\r' && value.p[at] != '\n') {
+			text[n++] = value.p[at];
+			continue;
+		}
+		while (n && char_is_blank(text[n - 1]))
+			n--;
+		while (at + 1 < value.n && (char_is_blank(value.p[at + 1]) ||
+						   value.p[at + 1] == '\r' || value.p[at + 1] == '\n'))
+			at++;
+		text[n++] = ' ';
+	}
+	unfolded->line = hdr->line;
+	unfolded->n = n;
+	unfolded->next = msg->unfolded;
+	return msg->unfolded = unfolded;
+}
+
 struct span msg_unfold(struct msg *msg, int i)
 {
-	struct hdr *hdr = &msg->headers[i];
-	struct span value = hdr_value(hdr);
-	if (!hdr->unfolded) {
-		char *text = arena_alloc(&msg->arena, value.n);
-		uint32_t n = 0;
-		for (uint32_t at = 0; at < value.n; at++) {
-			if (value.p[at] != '\r' && value.p[at] != '\n') {
-				text[n++] = value.p[at];
-				continue;
-			}
-			while (n && char_is_blank(text[n - 1]))
-				n--;
-			while (at + 1 < value.n &&
-				(char_is_blank(value.p[at + 1]) || value.p[at + 1] == '\r' ||
-					value.p[at + 1] == '\n'))
-				at++;
-			text[n++] = ' ';
-		}
-		hdr->unfolded = text;
-		hdr->unfolded_n = (uint16_t)n;
-	}
-	return span_of(hdr->unfolded, hdr->unfolded_n);
+	const struct hdr *hdr = &msg->headers[i];
+	struct unfolded *unfolded = msg->unfolded;
+	while (unfolded && unfolded->line != hdr->line)
+		unfolded = unfolded->next;
+	if (!unfolded)
+		unfolded = unfold(msg, hdr);
+	return span_of(unfolded->text, unfolded->n);
 }
 
 bool msg_values_next(struct msg_values *values, struct span *value)
@@ -59,17 +81,19 @@ bool msg_values_next(struct msg_values *values, struct span *value)
 
 const struct uri *msg_view_ruri(struct msg *msg)
 {
+	msg_wake(msg);
 	if (msg->ruri_view == VIEW_UNKNOWN) {
 		if (!msg->is_request)
 			msg->ruri_view = VIEW_ABSENT;
 		else
-			msg->ruri_view = uri_parse(msg->uri, &msg->ruri) == 0 ? VIEW_OK : VIEW_BAD;
+			msg->ruri_view = uri_parse(msg->uri, &msg->room->views.ruri) == 0 ? VIEW_OK : VIEW_BAD;
 	}
-	return msg->ruri_view == VIEW_OK ? &msg->ruri : NULL;
+	return msg->ruri_view == VIEW_OK ? &msg->room->views.ruri : NULL;
 }
 
 const struct via *msg_view_via(struct msg *msg)
 {
+	msg_wake(msg);
 	if (msg->via_view == VIEW_UNKNOWN) {
 		struct span value = msg_value(msg, HDR_VIA);
 		if (!value.p) {
@@ -79,9 +103,9 @@ const struct via *msg_view_via(struct msg *msg)
 		struct span rest = value;
 		if (span_find(value, ',') && !list_next(&rest, &value))
 			value = span_of(NULL, 0);
-		msg->via_view = via_parse(value, &msg->via) == 0 ? VIEW_OK : VIEW_BAD;
+		msg->via_view = via_parse(value, &msg->room->views.via) == 0 ? VIEW_OK : VIEW_BAD;
 	}
-	return msg->via_view == VIEW_OK ? &msg->via : NULL;
+	return msg->via_view == VIEW_OK ? &msg->room->views.via : NULL;
 }
 
 static const struct nameaddr *nameaddr_view(
@@ -99,12 +123,14 @@ static const struct nameaddr *nameaddr_view(
 
 const struct nameaddr *msg_view_from(struct msg *msg)
 {
-	return nameaddr_view(msg, HDR_FROM, &msg->from_view, &msg->from);
+	msg_wake(msg);
+	return nameaddr_view(msg, HDR_FROM, &msg->from_view, &msg->room->views.from);
 }
 
 const struct nameaddr *msg_view_to(struct msg *msg)
 {
-	return nameaddr_view(msg, HDR_TO, &msg->to_view, &msg->to);
+	msg_wake(msg);
+	return nameaddr_view(msg, HDR_TO, &msg->to_view, &msg->room->views.to);
 }
 
 /* CSeq = 1*DIGIT LWS Method; the number is less than 2^31 (RFC 3261 8.1.1.5). */
@@ -121,14 +147,15 @@ static inline bool cseq_parse(struct span value, struct cseq *cseq)
 
 const struct cseq *msg_view_cseq(struct msg *msg)
 {
+	msg_wake(msg);
 	if (msg->cseq_view == VIEW_UNKNOWN) {
 		struct span value = msg_value(msg, HDR_CSEQ);
 		if (!value.p)
 			msg->cseq_view = VIEW_ABSENT;
 		else
-			msg->cseq_view = cseq_parse(value, &msg->cseq) ? VIEW_OK : VIEW_BAD;
+			msg->cseq_view = cseq_parse(value, &msg->room->views.cseq) ? VIEW_OK : VIEW_BAD;
 	}
-	return msg->cseq_view == VIEW_OK ? &msg->cseq : NULL;
+	return msg->cseq_view == VIEW_OK ? &msg->room->views.cseq : NULL;
 }
 
 int64_t msg_max_forwards(struct msg *msg)
