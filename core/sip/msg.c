@@ -253,12 +253,12 @@ static inline bool index_header(const char *at, const struct line *line, struct 
 	if (line->odd & LINE_CONTROLS && !text_is_clean(span_between(colon + 1, line->end)))
 		refuse(error, 400, "Control Byte In Header");
 	*id = (uint8_t)name.id;
-	hdr->line = at;
-	hdr->line_n = (uint16_t)(line->next - at);
-	hdr->value_n = (uint16_t)value.n;
-	hdr->value_at = (uint16_t)(value.p - at);
-	hdr->name_n = (uint16_t)name.n;
-	hdr->folded = (line->odd & LINE_FOLDS) != 0;
+	*hdr = (struct hdr){.line = at,
+		.line_n = (uint16_t)(line->next - at),
+		.value_n = (uint16_t)value.n,
+		.value_at = (uint16_t)(value.p - at),
+		.name_n = (uint16_t)name.n,
+		.folded = line->odd & LINE_FOLDS};
 	return true;
 }
 
@@ -267,6 +267,8 @@ static __attribute__((noinline)) const char *index_headers(
 	struct msg *msg, const char *at, struct controls controls, struct msg_error *error)
 {
 	const char *limit = controls.limit;
+	struct hdr *headers = msg->headers;
+	uint8_t *id = msg->id;
 	unsigned n = 0;
 	struct line line = {.first = at < limit ? (unsigned char)*at : 0};
 	for (;;) {
@@ -283,7 +285,7 @@ static __attribute__((noinline)) const char *index_headers(
 		}
 		if (!line_next(&controls, at, FOLDS, &line))
 			break;
-		if (index_header(at, &line, &msg->headers[n], &msg->id[n], error))
+		if (index_header(at, &line, &headers[n], &id[n], error))
 			msg->n_headers = (uint16_t)++n;
 		at = line.next;
 	}

@@ -132,8 +132,13 @@ int msg_check_unsent(struct msg *msg, struct msg_error *error) __attribute__((wa
 /* Makes the message independent of the receive buffer and as small as it can be; it goes on as
  * before, its limits too. All spans taken before are invalid. */
 void msg_keep(struct msg *msg);
+void msg_take_room(struct msg *msg);
 /* Takes a room unless it has one: edits and views do. No span becomes invalid. */
-void msg_wake(struct msg *msg);
+static inline void msg_wake(struct msg *msg)
+{
+	if (!msg->room)
+		msg_take_room(msg);
+}
 
 /* Index of the first header of that id at or after `from`; -1 when there is none. */
 static inline int msg_find(const struct msg *msg, enum hdr_id id, int from)

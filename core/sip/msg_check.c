@@ -162,10 +162,11 @@ static const char *check_presence(uint64_t seen)
 static const char *check_headers(struct msg *msg, uint64_t seen)
 {
 	uint32_t vias = 0;
+	const uint8_t *id = msg->id;
 	for (int i = 0, n = msg->n_headers; i < n; i++) {
-		if (!is_checked[msg->id[i]])
+		if (!is_checked[id[i]])
 			continue;
-		uint64_t bit = BIT(msg->id[i]);
+		uint64_t bit = BIT(id[i]);
 		const char *reason = check_header(msg, i, &vias);
 		if (!reason && seen & bit)
 			reason = check_repeated(msg, i);

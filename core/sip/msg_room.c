@@ -55,11 +55,9 @@ void msg_rooms_fini(struct msg_rooms *rooms)
 	}
 }
 
-void msg_wake(struct msg *msg)
+void msg_take_room(struct msg *msg)
 {
 	struct msg_room *room = msg->rooms ? msg->rooms->free : NULL;
-	if (msg->room)
-		return;
 	if (room)
 		msg->rooms->free = room->next;
 	else
