@@ -97,14 +97,32 @@ static void send_ack(struct client *client, struct packet *response)
 	engine_free_later(client->engine, ack);
 }
 
+/* An INVITE that got a provisional response is never sent again: its CANCEL has all that an ACK or
+ * CANCEL may still be made of, and is a third of it. */
+static void keep_cancel(struct client *client)
+{
+	struct msg *request = sent_request(client);
+	uint32_t n;
+	if (!request)
+		return;
+	char *cancel = follow_up(request, SPAN("CANCEL"), msg_value(request, HDR_TO), &n);
+	engine_free_later(client->engine, client->bytes);
+	client->bytes = must_alloc(n);
+	memcpy(client->bytes, cancel, n);
+	client->n = n;
+	free(cancel);
+	client->is_cancel_kept = true;
+}
+
 static void send_cancel(struct client *client)
 {
 	struct msg *request = sent_request(client);
 	const struct via *via = request ? msg_top_via(request) : NULL;
-	uint32_t n;
 	if (!via)
 		return;
-	char *cancel = follow_up(request, SPAN("CANCEL"), msg_value(request, HDR_TO), &n);
+	uint32_t n = client->n;
+	char *cancel = must_alloc(n);
+	memcpy(cancel, client->bytes, n);
 	struct client *canceller = client_new(
 		client->engine, cancel, n, via->branch, SPAN("CANCEL"), &client->to, NULL, NULL);
 	if (canceller)
@@ -179,6 +197,8 @@ static void arm(struct client *client)
 static void drop_bytes(struct client *client)
 {
 	uint8_t state = client->txn.state;
+	if (state == TXN_PROCEEDING && is_invite(client) && !client->is_cancel_kept)
+		keep_cancel(client);
 	if (state != TXN_ACCEPTED && (state != TXN_COMPLETED || is_invite(client)))
 		return;
 	engine_free_later(client->engine, client->bytes);
@@ -208,10 +228,10 @@ static void step(struct client *client, enum txn_event event, struct packet *res
 	bool failed = (actions & TXN_SEND) && send_bytes(client, client->bytes, client->n) < 0;
 	if (actions & TXN_SEND_ACK)
 		send_ack(client, response);
+	drop_bytes(client);
 	if (actions & TXN_SEND_CANCEL)
 		send_cancel(client);
 	arm(client);
-	drop_bytes(client);
 	tell_all(client, actions, response);
 	if ((actions & TXN_ENDED) || client->is_freed)
 		client_free(client);

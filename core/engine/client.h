@@ -28,6 +28,7 @@ struct client {
 	bool is_own;	 /* no Via stands below ours */
 	bool is_awaited; /* counted in engine->awaited[peer] */
 	uint16_t peer;
+	bool is_cancel_kept; /* `bytes` are those of its CANCEL */
 	struct timer timer;
 	struct txn txn;
 	struct flow to;
@@ -35,7 +36,7 @@ struct client {
 	void *user;
 	int vias;	   /* of ours on top of the answers: the user's */
 	const char *error; /* of CLIENT_FAILED: name of an errno, or NULL */
-	char *bytes;	   /* of the request, owned; NULL once it can be needed no more */
+	char *bytes;	   /* of the request, owned; NULL once they can be needed no more */
 	uint32_t n;
 };
 
