@@ -3,9 +3,9 @@
  * digit, all of a lower level comes before all of a higher one, and the first slot of the lowest
  * level in use holds the earliest timer.
  *
- * A slot keeps the order of arming. It is also sorted by due time unless its bit in `unsorted` is
- * set, which happens only when a due time is armed that lies between those already there. It is
- * sorted when somebody asks for its first; equal due times keep their order. */
+ * A slot keeps the order of arming and knows a time before which none in it is due; those of the
+ * lowest level have one due time each. Only what was armed for a time that had come must be sorted
+ * before it is fired; equal due times keep their order. */
 #include "base/timers.h"
 
 #include "base/check.h"
@@ -43,7 +43,7 @@ static void set_empty(struct timers *timers, unsigned slot)
 	struct timer_links *head = &timers->slots[slot];
 	head->next = head->prev = head;
 	timers->used[slot / DIGITS] &= ~bit_of(slot);
-	timers->unsorted[slot / DIGITS] &= ~bit_of(slot);
+	timers->earliest[slot] = INT64_MAX;
 }
 
 void timers_init(struct timers *timers, int64_t now_ms)
@@ -73,15 +73,12 @@ static void place(struct timers *timers, struct timer_links *links)
 		slot = level * DIGITS + (unsigned)digit;
 	}
 	struct timer_links *head = &timers->slots[slot];
-	if (!in_use(timers, slot) || due >= due_of(head->prev)) {
-		link_after(head->prev, links);
-	} else if (due < due_of(head->next)) {
-		link_after(head, links);
-	} else {
-		link_after(head->prev, links);
-		timers->unsorted[slot / DIGITS] |= bit_of(slot);
-	}
+	if (slot == COME && in_use(timers, COME) && due < due_of(head->prev))
+		timers->is_unsorted = true;
+	link_after(head->prev, links);
 	timers->used[slot / DIGITS] |= bit_of(slot);
+	if (due < timers->earliest[slot])
+		timers->earliest[slot] = due;
 }
 
 static void take_out(struct timers *timers, struct timer_links *links)
@@ -123,9 +120,9 @@ static struct timer_links *merge(struct timer_links *a, struct timer_links *b)
 }
 
 /* Bottom-up merge sort: bin i holds 2^i timers or none, later bins earlier ones. */
-static void sort(struct timers *timers, unsigned slot)
+static void sort_come(struct timers *timers)
 {
-	struct timer_links *head = &timers->slots[slot], *bins[SORT_BINS] = {NULL};
+	struct timer_links *head = &timers->slots[COME], *bins[SORT_BINS] = {NULL};
 	head->prev->next = NULL;
 	for (struct timer_links *rest = head->next; rest;) {
 		struct timer_links *run = rest;
@@ -146,7 +143,6 @@ static void sort(struct timers *timers, unsigned slot)
 	}
 	last->next = head;
 	head->prev = last;
-	timers->unsorted[slot / DIGITS] &= ~bit_of(slot);
 }
 
 /* The first slot in use of the wheel, or COME when it is empty. `*starts` is its first millisecond.
@@ -166,22 +162,14 @@ static unsigned first_slot(const struct timers *timers, int64_t *starts)
 	return COME;
 }
 
-static int64_t first_due(struct timers *timers, unsigned slot)
-{
-	if (timers->unsorted[slot / DIGITS] & bit_of(slot))
-		sort(timers, slot);
-	return due_of(timers->slots[slot].next);
-}
-
-int64_t timers_next(struct timers *timers)
+int64_t timers_next(const struct timers *timers)
 {
 	int64_t starts;
 	if (in_use(timers, FIRING))
-		return first_due(timers, FIRING);
+		return timers->earliest[FIRING];
 	if (in_use(timers, COME))
-		return first_due(timers, COME);
-	unsigned slot = first_slot(timers, &starts);
-	return slot == COME ? INT64_MAX : first_due(timers, slot);
+		return timers->earliest[COME];
+	return timers->earliest[first_slot(timers, &starts)];
 }
 
 /* Moves all of `from` to the end of `to`, which keeps `to` sorted where the caller knows that it
@@ -194,6 +182,8 @@ static void append_slot(struct timers *timers, unsigned to, unsigned from)
 	head->prev->next = end;
 	end->prev = head->prev;
 	timers->used[to / DIGITS] |= bit_of(to);
+	if (timers->earliest[from] < timers->earliest[to])
+		timers->earliest[to] = timers->earliest[from];
 	set_empty(timers, from);
 }
 
@@ -224,8 +214,9 @@ size_t timers_run(struct timers *timers, int64_t now_ms)
 {
 	size_t n = 0;
 	BUG(in_use(timers, FIRING));
-	if (in_use(timers, COME))
-		first_due(timers, COME);
+	if (timers->is_unsorted && in_use(timers, COME))
+		sort_come(timers);
+	timers->is_unsorted = false;
 	if (now_ms > timers->now_ms)
 		advance(timers, now_ms);
 	if (in_use(timers, COME))

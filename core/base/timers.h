@@ -33,7 +33,8 @@ struct timers {
 	/* Per level, and one more for the two lists below the wheel: the time has come; being
 	 * fired. */
 	uint64_t used[TIMERS_LEVELS + 1];
-	uint64_t unsorted[TIMERS_LEVELS + 1];
+	bool is_unsorted; /* those whose time has come */
+	int64_t earliest[TIMERS_SLOTS + 2]; /* nobody in the slot is due before */
 	struct timer_links slots[TIMERS_SLOTS + 2];
 };
 
@@ -50,8 +51,9 @@ static inline bool timer_is_armed(const struct timer *timer)
 	return timer->links.next != NULL;
 }
 
-/* The earliest due time, exact; INT64_MAX: nothing is armed. */
-int64_t timers_next(struct timers *timers);
+/* When to run next: the earliest due time, or a time before it when what was due then is armed no
+ * more. After a run it lies behind the time of that. INT64_MAX: nothing is armed. */
+int64_t timers_next(const struct timers *timers);
 
 /* Fires what is due at `now_ms`, in the order of due times, then of arming; returns how many. A
  * timer that a callback arms for a time not after `now_ms` waits for the next run, so a run always
