@@ -49,7 +49,7 @@ static char *follow_up(struct msg *request, struct span method, struct span to, 
 {
 	static const enum hdr_id kept[] = {
 		HDR_VIA, HDR_MAX_FORWARDS, HDR_FROM, HDR_CALL_ID, HDR_ROUTE};
-	char *text = must_alloc(request->raw.n + (size_t)to.n + 256), *out = text;
+	char *text = must_alloc(request->head_n + (size_t)to.n + 256), *out = text;
 	out = put_span(out, method);
 	*out++ = ' ';
 	out = put_span(out, request->uri);
@@ -74,57 +74,60 @@ static char *follow_up(struct msg *request, struct span method, struct span to, 
 	return text;
 }
 
-/* The request as a message again, in the engine's scratch. NULL when its bytes are gone. */
-static struct msg *sent_request(struct client *client)
+char *client_cancel_of(struct msg *invite, uint32_t *n)
 {
-	struct msg *msg = &client->engine->scratch;
+	char *cancel = follow_up(invite, SPAN("CANCEL"), msg_value(invite, HDR_TO), n);
+	return must_realloc(cancel, *n);
+}
+
+void client_take_cancel(struct client *client, char *cancel, uint32_t n)
+{
+	client->cancel = cancel;
+	client->cancel_n = n;
+}
+
+/* What we wrote as a message again, in the engine's scratch. */
+static struct msg *read_back(struct engine *engine, const char *bytes, uint32_t n)
+{
 	struct msg_error error;
-	msg_fini(msg);
-	if (!client->bytes || msg_parse(msg, span_of(client->bytes, client->n), &error) ||
-		!msg_cseq(msg))
-		return NULL;
-	return msg;
+	msg_fini(&engine->scratch);
+	bool good = bytes && !msg_parse(&engine->scratch, span_of(bytes, n), &error) &&
+		    msg_cseq(&engine->scratch);
+	return good ? &engine->scratch : NULL;
+}
+
+static void need_cancel(struct client *client)
+{
+	struct msg *request = client->cancel
+				      ? NULL
+				      : read_back(client->engine, client->bytes, client->n);
+	if (request)
+		client->cancel = client_cancel_of(request, &client->cancel_n);
 }
 
 static void send_ack(struct client *client, struct packet *response)
 {
-	struct msg *request = sent_request(client);
+	need_cancel(client);
+	struct msg *cancel = read_back(client->engine, client->cancel, client->cancel_n);
 	uint32_t n;
-	if (!request)
+	if (!cancel)
 		return;
-	char *ack = follow_up(request, SPAN("ACK"), msg_value(&response->msg, HDR_TO), &n);
+	char *ack = follow_up(cancel, SPAN("ACK"), msg_value(&response->msg, HDR_TO), &n);
 	send_bytes(client, ack, n);
 	engine_free_later(client->engine, ack);
 }
 
-/* An INVITE that got a provisional response is never sent again: its CANCEL has all that an ACK or
- * CANCEL may still be made of, and is a third of it. */
-static void keep_cancel(struct client *client)
-{
-	struct msg *request = sent_request(client);
-	uint32_t n;
-	if (!request)
-		return;
-	char *cancel = follow_up(request, SPAN("CANCEL"), msg_value(request, HDR_TO), &n);
-	engine_free_later(client->engine, client->bytes);
-	client->bytes = must_alloc(n);
-	memcpy(client->bytes, cancel, n);
-	client->n = n;
-	free(cancel);
-	client->is_cancel_kept = true;
-}
-
 static void send_cancel(struct client *client)
 {
-	struct msg *request = sent_request(client);
-	const struct via *via = request ? msg_top_via(request) : NULL;
+	need_cancel(client);
+	struct msg *cancel = read_back(client->engine, client->cancel, client->cancel_n);
+	const struct via *via = cancel ? msg_top_via(cancel) : NULL;
 	if (!via)
 		return;
-	uint32_t n = client->n;
-	char *cancel = must_alloc(n);
-	memcpy(cancel, client->bytes, n);
-	struct client *canceller = client_new(
-		client->engine, cancel, n, via->branch, SPAN("CANCEL"), &client->to, NULL, NULL);
+	char *bytes = must_alloc(client->cancel_n);
+	memcpy(bytes, client->cancel, client->cancel_n);
+	struct client *canceller = client_new(client->engine, bytes, client->cancel_n, via->branch,
+		SPAN("CANCEL"), &client->to, NULL, NULL);
 	if (canceller)
 		client_go(canceller);
 }
@@ -192,17 +195,24 @@ static void arm(struct client *client)
 		timers_arm(&client->engine->timers, &client->timer, due_ms);
 }
 
-/* What a finished transaction may still need: the request, while an ACK may have to be made of it.
- */
+static void drop(struct client *client, char **bytes)
+{
+	engine_free_later(client->engine, *bytes);
+	*bytes = NULL;
+}
+
+/* What can be needed no more. An INVITE that got a provisional response is never sent again; of one
+ * that failed an ACK may have to be made once more. */
 static void drop_bytes(struct client *client)
 {
 	uint8_t state = client->txn.state;
-	if (state == TXN_PROCEEDING && is_invite(client) && !client->is_cancel_kept)
-		keep_cancel(client);
-	if (state != TXN_ACCEPTED && (state != TXN_COMPLETED || is_invite(client)))
-		return;
-	engine_free_later(client->engine, client->bytes);
-	client->bytes = NULL;
+	if (state == TXN_PROCEEDING && is_invite(client))
+		need_cancel(client);
+	if (state == TXN_ACCEPTED || state == TXN_COMPLETED ||
+		(state == TXN_PROCEEDING && is_invite(client)))
+		drop(client, &client->bytes);
+	if (state == TXN_ACCEPTED)
+		drop(client, &client->cancel);
 }
 
 static void tell_all(struct client *client, uint32_t actions, struct packet *response)
@@ -297,6 +307,7 @@ void client_free(struct client *client)
 	engine->legs.leg[client->to.leg].n_transactions--;
 	transactions_remove(engine, &client->link, &client->txn);
 	engine_free_later(engine, client->bytes);
+	engine_free_later(engine, client->cancel);
 	free(client);
 }
 

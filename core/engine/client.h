@@ -28,7 +28,6 @@ struct client {
 	bool is_own;	 /* no Via stands below ours */
 	bool is_awaited; /* counted in engine->awaited[peer] */
 	uint16_t peer;
-	bool is_cancel_kept; /* `bytes` are those of its CANCEL */
 	struct timer timer;
 	struct txn txn;
 	struct flow to;
@@ -37,13 +36,18 @@ struct client {
 	int vias;	   /* of ours on top of the answers: the user's */
 	const char *error; /* of CLIENT_FAILED: name of an errno, or NULL */
 	char *bytes;	   /* of the request, owned; NULL once they can be needed no more */
-	uint32_t n;
+	char *cancel;	   /* INVITE: its CANCEL, of which an ACK is made too; owned */
+	uint32_t n, cancel_n;
 };
 
 /* For the request in `bytes` (taken), to be sent to `to` by client_go. `branch` of its top Via and
  * `method` make the key. NULL when a limit stands against it; `bytes` are freed then. */
 struct client *client_new(struct engine *engine, char *bytes, uint32_t n, struct span branch,
 	struct span method, const struct flow *to, client_fn told, void *user);
+/* The CANCEL of an INVITE as it is sent; new. */
+char *client_cancel_of(struct msg *invite, uint32_t *n);
+/* Takes that, from who has the INVITE at hand: else its bytes are read back. */
+void client_take_cancel(struct client *client, char *cancel, uint32_t n);
 /* Sends; a failure may be told before this returns. */
 void client_go(struct client *client);
 /* Gives up. INVITE: CANCEL goes out as soon as a provisional response allows (RFC 3261 9.1); others

@@ -59,6 +59,7 @@ struct branch {
 	struct relay *relay;
 	struct client *client;	       /* the address being tried; NULL: none */
 	struct resolve *resolve;       /* while names are looked up */
+	const struct route *route;     /* within branch_start: where it goes, as just found out */
 	struct locate_target *targets; /* addresses, owned */
 	uint32_t n_targets, next_target;
 	struct timer patience; /* Timer C, or the timeout asked for */

@@ -203,37 +203,40 @@ static int set_breadth(struct msg *msg, uint32_t breadth)
 	return edit_set(msg, hdr_name(HDR_MAX_BREADTH), value);
 }
 
-/* The request as it goes to this target, in bytes of its own; `made` has what is in the arena of
- * the request. NULL with a code when it can not be made. */
-static char *make_request(
-	struct branch *branch, struct leg *out, uint32_t *n, struct outgoing *made, uint16_t *code)
+struct made {
+	char *bytes, *cancel; /* new; the latter of an INVITE only */
+	uint32_t n, cancel_n;
+	struct outgoing outgoing; /* in the arena of the request */
+};
+
+/* The request as it goes to this target, in bytes of its own. False with a code when it can not be
+ * made. */
+static bool make_request(struct branch *branch, struct leg *out, struct made *made, uint16_t *code)
 {
 	struct packet *request = branch->relay->request;
 	struct msg *msg = &request->msg;
 	struct edit_state *saved = &request->engine->saved;
 	struct route route;
-	struct iovec iov[WORLD_IOV_MAX];
-	char *bytes = NULL;
 	packet_touch(request);
 	edit_save(msg, saved);
 	edit_uri(msg, span_of(branch->uri, branch->uri_n));
-	route_request(request, &route);
+	if (branch->route)
+		route = *branch->route;
+	else
+		route_request(request, &route);
 	*code = (uint16_t)route.code;
-	if (!route.code && (outgoing_edit(request, &route, out, branch->number, made) < 0 ||
+	if (!route.code &&
+		(outgoing_edit(request, &route, out, branch->number, &made->outgoing) < 0 ||
 				   set_breadth(msg, branch->breadth) < 0))
 		*code = 513;
 	if (!*code) {
 		bool stream = transport_is_reliable(out->address.transport);
-		uint32_t pieces = write_msg(msg, iov, WORLD_IOV_MAX, stream);
-		*n = (uint32_t)write_length(iov, pieces);
-		char *to = bytes = must_alloc(*n);
-		for (uint32_t i = 0; i < pieces; i++) {
-			memcpy(to, iov[i].iov_base, iov[i].iov_len);
-			to += iov[i].iov_len;
-		}
+		made->bytes = write_copy(msg, stream, &made->n);
+		if (branch->relay->fork.is_invite)
+			made->cancel = client_cancel_of(msg, &made->cancel_n);
 	}
 	edit_restore(msg, saved);
-	return bytes;
+	return !*code;
 }
 
 static void try_next(struct branch *branch)
@@ -247,28 +250,28 @@ static void try_next(struct branch *branch)
 				  ? legs_towards(relay->engine, target->transport, &target->addr,
 					    packet_leg(request))
 				  : NULL;
-	struct outgoing made;
+	struct made made = {0};
 	uint16_t code = 503;
-	uint32_t n;
 	/* To ourselves it would go round in a circle: nobody here wanted it (RFC 3261 16.5). */
 	if (out && legs_is_own_address(relay->engine, out->address.transport, &target->addr)) {
 		final(branch, 404, NULL);
 		return;
 	}
-	char *bytes = out ? make_request(branch, out, &n, &made, &code) : NULL;
-	if (bytes) {
+	if (out && make_request(branch, out, &made, &code)) {
 		struct flow to = {.leg = out->index, .peer = target->addr};
 		out->used_ms = engine_now_ms(relay->engine);
-		branch->client = client_new(relay->engine, bytes, n, made.branch,
+		branch->client = client_new(relay->engine, made.bytes, made.n, made.outgoing.branch,
 			request->msg.method, &to, told, branch);
 		request->no_room |= !branch->client;
 		code = 503;
 	}
 	if (!branch->client) {
+		free(made.cancel);
 		final(branch, code, NULL);
 		return;
 	}
-	branch->client->vias = made.vias;
+	client_take_cancel(branch->client, made.cancel, made.cancel_n);
+	branch->client->vias = made.outgoing.vias;
 	request->to = branch->client->to;
 	await_sign(branch);
 	client_go(branch->client);
@@ -324,10 +327,13 @@ void branch_start(struct branch *branch)
 		.too_big_for_udp = request->msg.head_n + request->msg.body.n > RESOLVE_UDP_MAX,
 		.seed = route.loop_part,
 	};
-	if (resolve_now(engine, &query, &target))
+	if (resolve_now(engine, &query, &target)) {
+		branch->route = &route;
 		located(branch, LOCATE_FOUND, &target, 1);
-	else
+		branch->route = NULL;
+	} else {
 		branch->resolve = resolve_start(engine, &query, located, branch);
+	}
 }
 
 void branch_cancel(struct branch *branch)

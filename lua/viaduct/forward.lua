@@ -143,6 +143,47 @@ end
 
 local known = { timeout = "number", parallel = "boolean", stateless = "boolean", on_response = "function" }
 
+-- All that C must know before the wait; and what it tells behind it. Apart from M.forward, since a function that yields is
+-- interpreted, where each call of C costs what a hundred compiled ones do.
+local function begin(handle, list, opts)
+	check(C.vd_relay_begin(script, handle))
+	for index = 1, #list do
+		local target = list[index]
+		local added = C.vd_relay_target(script, target[1], #target[1], target[2])
+		if added == LIMIT then
+			return LIMIT, 0, #list
+		end
+		check(added, target[1])
+	end
+	local hook = 0
+	if opts.on_response then
+		last_hook = last_hook + 1
+		hook = last_hook
+		hooks[hook] = opts.on_response
+	end
+	return C.vd_relay_start(script, handle, opts.timeout or 0, hook), hook
+end
+
+local function not_begun(code, opts, too_many)
+	if too_many then
+		return nil, ("%d targets are more than one forward takes"):format(too_many), "limit"
+	elseif code == C.VD_ABSENT then
+		return nil, ends[3][1], ends[3][2]
+	elseif code == LIMIT then
+		return nil, ends[5][1], ends[5][2]
+	end
+	check(code, opts.timeout)
+end
+
+local function result()
+	C.vd_relay_result(script, value)
+	local failure = ends[value.extra]
+	if failure then
+		return nil, failure[1], failure[2]
+	end
+	return message.of(value.number)
+end
+
 --- Forwards a request and waits for the final response. A 2xx and provisional responses go upstream at once; any other
 --- final response is returned, and goes upstream when the handler ends without another decision. Targets in a list are tried
 --- one after the other, those of an inner list at one time; contacts by their q. A target whose name has several addresses is
@@ -163,40 +204,14 @@ function M.forward(req, targets, opts)
 		return forward_statelessly(req, list[1][1])
 	end
 	wait.check_place "forward"
-	check(C.vd_relay_begin(script, req[1]))
-	for _, target in ipairs(list) do
-		local added = C.vd_relay_target(script, target[1], #target[1], target[2])
-		if added == LIMIT then
-			return nil, ("%d targets are more than one forward takes"):format(#list), "limit"
-		end
-		check(added, target[1])
-	end
-	local hook = 0
-	if opts.on_response then
-		last_hook = last_hook + 1
-		hook = last_hook
-		hooks[hook] = opts.on_response
-	end
-	local started = C.vd_relay_start(script, req[1], opts.timeout or 0, hook)
-	if started == C.VD_ABSENT then
+	local code, hook, too_many = begin(req[1], list, opts)
+	if code ~= OK then
 		hooks[hook] = nil
-		return nil, ends[3][1], ends[3][2]
-	end
-	if started ~= OK then
-		hooks[hook] = nil
-		if started == LIMIT then
-			return nil, ends[5][1], ends[5][2]
-		end
-		check(started, opts.timeout)
+		return not_begun(code, opts, too_many)
 	end
 	yield()
 	hooks[hook] = nil
-	C.vd_relay_result(script, value)
-	local failure = ends[value.extra]
-	if failure then
-		return nil, failure[1], failure[2]
-	end
-	return message.of(value.number)
+	return result()
 end
 
 message.methods.forward = M.forward
