@@ -1,4 +1,4 @@
-/* A timer lies on the level of the highest base-64 digit in which its due time differs from
+/* A timer lies on the level of the highest base-256 digit in which its due time differs from
  * `now_ms`, in the slot of its own digit there. So every slot on a level lies after the present
  * digit, all of a lower level comes before all of a higher one, and the first slot of the lowest
  * level in use holds the earliest timer.
@@ -30,19 +30,19 @@ static int64_t due_of(const struct timer_links *links)
 
 static uint64_t bit_of(unsigned slot)
 {
-	return 1ULL << (slot % DIGITS);
+	return 1ULL << (slot % 64);
 }
 
 static bool in_use(const struct timers *timers, unsigned slot)
 {
-	return timers->used[slot / DIGITS] & bit_of(slot);
+	return timers->used[slot / 64] & bit_of(slot);
 }
 
 static void set_empty(struct timers *timers, unsigned slot)
 {
 	struct timer_links *head = &timers->slots[slot];
 	head->next = head->prev = head;
-	timers->used[slot / DIGITS] &= ~bit_of(slot);
+	timers->used[slot / 64] &= ~bit_of(slot);
 	timers->earliest[slot] = INT64_MAX;
 }
 
@@ -76,7 +76,7 @@ static void place(struct timers *timers, struct timer_links *links)
 	if (slot == COME && in_use(timers, COME) && due < due_of(head->prev))
 		timers->is_unsorted = true;
 	link_after(head->prev, links);
-	timers->used[slot / DIGITS] |= bit_of(slot);
+	timers->used[slot / 64] |= bit_of(slot);
 	if (due < timers->earliest[slot])
 		timers->earliest[slot] = due;
 }
@@ -149,15 +149,16 @@ static void sort_come(struct timers *timers)
  */
 static unsigned first_slot(const struct timers *timers, int64_t *starts)
 {
-	for (unsigned level = 0; level < TIMERS_LEVELS; level++) {
-		if (!timers->used[level])
+	for (unsigned word = 0; word < TIMERS_SLOTS / 64; word++) {
+		if (!timers->used[word])
 			continue;
-		unsigned digit = (unsigned)__builtin_ctzll(timers->used[level]);
+		unsigned slot = word * 64 + (unsigned)__builtin_ctzll(timers->used[word]);
+		unsigned level = slot / DIGITS, digit = slot % DIGITS;
 		unsigned shift = level * TIMERS_LEVEL_BITS, above = shift + TIMERS_LEVEL_BITS;
 		uint64_t prefix =
 			above < 64 ? (uint64_t)timers->now_ms >> above << above : (uint64_t)0;
 		*starts = (int64_t)(prefix | (uint64_t)digit << shift);
-		return level * DIGITS + digit;
+		return slot;
 	}
 	return COME;
 }
@@ -181,7 +182,7 @@ static void append_slot(struct timers *timers, unsigned to, unsigned from)
 	end->prev->next = head->next;
 	head->prev->next = end;
 	end->prev = head->prev;
-	timers->used[to / DIGITS] |= bit_of(to);
+	timers->used[to / 64] |= bit_of(to);
 	if (timers->earliest[from] < timers->earliest[to])
 		timers->earliest[to] = timers->earliest[from];
 	set_empty(timers, from);

@@ -23,16 +23,15 @@ struct timer {
 };
 
 enum {
-	TIMERS_LEVEL_BITS = 6,
-	TIMERS_LEVELS = 11, /* 66 bits: no due time lies outside */
+	TIMERS_LEVEL_BITS = 8, /* what is due within a minute is moved once at most */
+	TIMERS_LEVELS = 8,     /* 64 bits: no due time lies outside */
 	TIMERS_SLOTS = TIMERS_LEVELS << TIMERS_LEVEL_BITS,
 };
 
 struct timers {
 	int64_t now_ms; /* of the last run */
-	/* Per level, and one more for the two lists below the wheel: the time has come; being
-	 * fired. */
-	uint64_t used[TIMERS_LEVELS + 1];
+	/* By slot; behind the wheel there are two more: the time has come; being fired. */
+	uint64_t used[TIMERS_SLOTS / 64 + 1];
 	bool is_unsorted; /* those whose time has come */
 	int64_t earliest[TIMERS_SLOTS + 2]; /* nobody in the slot is due before */
 	struct timer_links slots[TIMERS_SLOTS + 2];

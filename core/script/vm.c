@@ -65,7 +65,7 @@ static int boot(lua_State *L)
 	const struct host_options *options = script->host->options;
 	luaL_openlibs(L);
 	/* Recursion is never compiled into a loop that no hook could interrupt. */
-	luaL_loadstring(L, "require('jit.opt').start('recunroll=100000')");
+	luaL_loadstring(L, "require('jit.opt').start('recunroll=100000', 'loopunroll=60')");
 	lua_call(L, 0, 0);
 	lua_getglobal(L, "package");
 	lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;", options->library, options->library);

@@ -15,14 +15,23 @@ $(BUILD)/bench/parse: $(BUILD)/obj/tests/bench/parse.o $(base_OBJ) $(sip_OBJ)
 	$(call say,ld,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
 
+# Arms the engine's own timers.
+$(BUILD)/bench/timers: $(addprefix tests/bench/,timers.c measure.c) $(base_OBJ) $(BENCH_HEADERS)
+	@mkdir -p $(@D)
+	$(call say,cc,$@)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g $(WARN) -Icore -o $@ $(filter %.c %.o,$^) $(LDLIBS)
+
 .PHONY: bench bench-instr bench-parse
-## bench        CPU per SIP message beside a bare forwarder and Kamailio (BENCH=--quick)
-bench: $(BENCH_BIN) $(BUILD)/viaduct
+## bench        CPU per SIP message and memory per call beside a bare forwarder and Kamailio; timers (BENCH=--quick)
+bench: $(BENCH_BIN) $(BUILD)/bench/timers $(BUILD)/viaduct
 	BUILD=$(BUILD) tests/bench/run $(BENCH)
+	BUILD=$(BUILD) tests/bench/memory
+	$(BUILD)/bench/timers
 
 ## bench-instr  user-space instructions per message, by callgrind
 bench-instr: $(BENCH_BIN) $(BUILD)/viaduct
 	BUILD=$(BUILD) tests/bench/instr viaduct invite invite+200
+	BUILD=$(BUILD) tests/bench/instr viaduct-stateful call
 
 ## bench-parse  instructions to read one message, step by step, by callgrind
 bench-parse: $(BUILD)/bench/parse
