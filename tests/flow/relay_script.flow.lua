@@ -29,6 +29,34 @@ flow "a busy callee's caller is sent to voicemail in plain code, and never hears
 	end,
 }
 
+flow "what a script changes between its waits is there after them, and in all that is forwarded" {
+	script_text = script [[
+		req:set_header("Subject", "one")
+		sip.sleep(1)
+		req:add_header("X-Seen", req:header "Subject" .. " " .. req.from.uri.user)
+		req:set_body("new body", "text/plain")
+		local final = req:forward(BOB)
+		req:add_header("X-Seen", tostring(final.code) .. " " .. req.body)
+		sip.sleep(1)
+		return req:forward(CAROL)]],
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		alice:request("INVITE", TO_SALES, { body = "v=0\r\n", type = "application/sdp" })
+		net:advance(1.1)
+		bob:expect "INVITE" { Subject = "one", ["X-Seen"] = { "one alice" }, body = "new body", ["Content-Type"] = "text/plain" }
+		bob:reply(180)
+		net:advance(5)
+		bob:reply(486)
+		expect_ack(bob, bob.last_request)
+		net:advance(1.1)
+		carol:expect "INVITE" { Subject = "one", ["X-Seen"] = { "one alice", "486 new body" }, body = "new body" }
+		carol:reply(200)
+		alice:expect(180)
+		alice:expect(200)
+		rest(net)
+	end,
+}
+
 flow "each forward returns its own result, and the best of all goes upstream" {
 	script_text = script [[
 		local first = req:forward(BOB)

@@ -1,4 +1,5 @@
 #include "sample.h"
+#include "sip/edit.h"
 
 /* What becomes of a first line: 0 accepted, otherwise the code; -1 ignored (code 0). */
 static void reads_or_refuses_the_first_line(void **state)
@@ -370,6 +371,87 @@ static void lives_on_without_the_receive_buffer(void **state)
 	sample_free(s);
 }
 
+static void a_kept_message_leaves_its_room_to_the_next(void **state)
+{
+	(void)state;
+	struct msg_rooms rooms = {0};
+	struct msg first, second;
+	struct msg_error error;
+	msg_init(&first);
+	msg_init(&second);
+	first.rooms = second.rooms = &rooms;
+	assert_int_equal(msg_parse(&first, SPAN(SAMPLE), &error), 0);
+	struct msg_room *room = first.room;
+	msg_keep(&first);
+	assert_null(first.room);
+	assert_int_equal(msg_parse(&second, SPAN(SAMPLE), &error), 0);
+	assert_ptr_equal(second.room, room);
+	assert_span(msg_from(&first)->uri.user, "alice"); /* in a room again */
+	assert_non_null(first.room);
+	assert_ptr_not_equal(first.room, room);
+	msg_keep(&first);
+	assert_null(first.room);
+	msg_fini(&first);
+	msg_fini(&second);
+	msg_rooms_fini(&rooms);
+	assert_null(rooms.free);
+}
+
+static void a_kept_message_is_edited_and_kept_again(void **state)
+{
+	(void)state;
+	struct sample *s = sample_good(SPAN(SAMPLE_HEAD "X: a\r\n b\r\n\r\nbody"));
+	assert_int_equal(edit_uri(&s->msg, SPAN("sip:carol@example.com")), 0);
+	for (int i = 0; i < 3; i++) {
+		msg_keep(&s->msg);
+		memset((char *)s->text.p, '#', s->text.n);
+		assert_int_equal(edit_add(&s->msg, SPAN("Y"), SPAN("c")), 0);
+		assert_int_equal(edit_set(&s->msg, SPAN("Call-ID"), SPAN("c2")), 0);
+		assert_span(msg_unfolded(&s->msg, 7), "a b");
+	}
+	assert_int_equal(edit_body(&s->msg, SPAN("new"), SPAN("text/plain")), 0);
+	msg_keep(&s->msg);
+	assert_span(s->msg.uri, "sip:carol@example.com");
+	assert_span(s->msg.received_uri, "sip:bob@example.com");
+	assert_span(msg_ruri(&s->msg)->user, "carol");
+	assert_written(&s->msg,
+		"INVITE sip:carol@example.com SIP/2.0\r\n"
+		"Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKtop;rport\r\n"
+		"Max-Forwards: 70\r\n"
+		"From: \"Alice\" <sip:alice@example.com>;tag=a1\r\n"
+		"To: <sip:bob@example.com>\r\n"
+		"Call-ID: c2\r\n"
+		"CSeq: 7 INVITE\r\n"
+		"Contact: <sip:alice@192.0.2.1:5060>\r\n"
+		"X: a\r\n b\r\nY: c\r\nY: c\r\nY: c\r\n"
+		"Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nnew");
+	sample_free(s);
+}
+
+static void the_limits_of_edits_hold_for_a_kept_message(void **state)
+{
+	(void)state;
+	static char text[10000];
+	struct sample *s = sample_good(SPAN(SAMPLE));
+	memset(text, 'x', sizeof text);
+	int error = 0, edits = 0;
+	for (; !error && edits < 1000; edits++) {
+		msg_keep(&s->msg);
+		error = edit_set(&s->msg, SPAN("X"), span_of(text, sizeof text));
+	}
+	assert_int_equal(error, EDIT_TOO_MANY);
+	assert_in_range(edits, MSG_EDITS_MAX / sizeof text - 1, MSG_EDITS_MAX / sizeof text + 1);
+	sample_free(s);
+	s = sample_good(SPAN(SAMPLE));
+	for (error = 0; !error && s->msg.n_headers < 1000;) {
+		msg_keep(&s->msg);
+		error = edit_add(&s->msg, SPAN("Y"), SPAN("c"));
+	}
+	assert_int_equal(error, EDIT_TOO_MANY);
+	assert_int_equal(s->msg.n_headers, MSG_HEADERS_MAX);
+	sample_free(s);
+}
+
 static void a_message_can_be_parsed_again_after_fini(void **state)
 {
 	(void)state;
@@ -397,6 +479,9 @@ int main(void)
 		cmocka_unit_test(unfolds_a_header_once),
 		cmocka_unit_test(finds_headers_by_name),
 		cmocka_unit_test(lives_on_without_the_receive_buffer),
+		cmocka_unit_test(a_kept_message_leaves_its_room_to_the_next),
+		cmocka_unit_test(a_kept_message_is_edited_and_kept_again),
+		cmocka_unit_test(the_limits_of_edits_hold_for_a_kept_message),
 		cmocka_unit_test(a_message_can_be_parsed_again_after_fini),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
