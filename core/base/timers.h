@@ -32,7 +32,7 @@ struct timers {
 	int64_t now_ms; /* of the last run */
 	/* By slot; behind the wheel there are two more: the time has come; being fired. */
 	uint64_t used[TIMERS_SLOTS / 64 + 1];
-	bool is_unsorted; /* those whose time has come */
+	bool is_unsorted;		    /* those whose time has come */
 	int64_t earliest[TIMERS_SLOTS + 2]; /* nobody in the slot is due before */
 	struct timer_links slots[TIMERS_SLOTS + 2];
 };

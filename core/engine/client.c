@@ -98,9 +98,8 @@ static struct msg *read_back(struct engine *engine, const char *bytes, uint32_t 
 
 static void need_cancel(struct client *client)
 {
-	struct msg *request = client->cancel
-				      ? NULL
-				      : read_back(client->engine, client->bytes, client->n);
+	struct msg *request =
+		client->cancel ? NULL : read_back(client->engine, client->bytes, client->n);
 	if (request)
 		client->cancel = client_cancel_of(request, &client->cancel_n);
 }

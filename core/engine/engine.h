@@ -48,9 +48,9 @@ struct packet {
 	struct flow from; /* its leg counts it while it is held: that stays */
 	struct flow to;	  /* of DECISION_FORWARDED */
 	struct engine *engine;
-	struct relay *relay;  /* a request: forwarded statefully; a provisional response: on its way
-				 through a script */
-	struct packet *next;  /* in this turn's list, or in the pool */
+	struct relay *relay; /* a request: forwarded statefully; a provisional response: on its way
+				through a script */
+	struct packet *next; /* in this turn's list, or in the pool */
 	enum decision decision;
 	uint32_t reply_code;  /* of DECISION_REPLIED */
 	uint32_t path_routes; /* Route values that came from the Path of that binding */

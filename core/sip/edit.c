@@ -19,7 +19,8 @@ static void views_changed(struct msg *msg, enum hdr_id id)
 	case HDR_CSEQ:
 		msg->cseq_view = VIEW_UNKNOWN;
 		if (!msg->is_request)
-			msg->method_id = msg_cseq(msg) ? msg->room->views.cseq.method_id : METHOD_OTHER;
+			msg->method_id =
+				msg_cseq(msg) ? msg->room->views.cseq.method_id : METHOD_OTHER;
 		break;
 	default:
 		break;

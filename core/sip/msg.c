@@ -5,7 +5,6 @@
 #define VERSION_TEXT "SIP/2.0"
 enum { VERSION_LENGTH = sizeof VERSION_TEXT - 1 };
 
-
 /* The first reason stands; indexing goes on, because an answer needs the headers behind the error
  * too. */
 static void refuse(struct msg_error *error, uint32_t code, const char *reason)

@@ -5,10 +5,10 @@
  * after an edit sees the edit, and a message nobody edited is written byte for byte as it came
  * (sip/write.h).
  *
- * A message that is worked on has a room: place for the largest index, the views and the first edits,
- * of which few are needed because few messages are worked on at one time. msg_keep gives the room
- * back and leaves what the message says in one piece of memory of just that size; the next view or
- * edit takes a room again.
+ * A message that is worked on has a room: place for the largest index, the views and the first
+ * edits, of which few are needed because few messages are worked on at one time. msg_keep gives the
+ * room back and leaves what the message says in one piece of memory of just that size; the next
+ * view or edit takes a room again.
  *
  * Ownership: the message borrows `raw` until msg_keep copies it. It owns its arena; msg_fini frees
  * it. Spans taken from a message are valid until msg_fini; msg_keep moves them, so do not hold any
@@ -83,7 +83,7 @@ struct msg {
 	uint16_t n_headers;
 	enum method_id method_id; /* of the request, or of CSeq in a response (after msg_check) */
 	uint32_t code;		  /* status line */
-	uint32_t head_n; /* length of all that stands before the body, edits included */
+	uint32_t head_n;	  /* length of all that stands before the body, edits included */
 	struct span method, uri;  /* request line; `uri` is replaced by edit_uri */
 	struct span received_uri; /* as it came */
 	struct span reason;

@@ -26,9 +26,9 @@ static struct unfolded *unfold(struct msg *msg, const struct hdr *hdr)
 	struct span value = hdr_value(hdr);
 	char *room = arena_alloc(&msg->arena,
 		(uint32_t)(sizeof(struct unfolded) + alignof(struct unfolded) + value.n));
-	struct unfolded *unfolded = (struct unfolded *)(((uintptr_t)room + alignof(struct unfolded) -
-								1) &
-							~(uintptr_t)(alignof(struct unfolded) - 1));
+	struct unfolded *unfolded =
+		(struct unfolded *)(((uintptr_t)room + alignof(struct unfolded) - 1) &
+				    ~(uintptr_t)(alignof(struct unfolded) - 1));
 	char *text = unfolded->text;
 	uint32_t n = 0;
 	for (uint32_t at = 0; at < value.n; at++) {
@@ -38,8 +38,9 @@ static struct unfolded *unfold(struct msg *msg, const struct hdr *hdr)
 		}
 		while (n && char_is_blank(text[n - 1]))
 			n--;
-		while (at + 1 < value.n && (char_is_blank(value.p[at + 1]) ||
-						   value.p[at + 1] == '\r' || value.p[at + 1] == '\n'))
+		while (at + 1 < value.n &&
+			(char_is_blank(value.p[at + 1]) || value.p[at + 1] == '\r' ||
+				value.p[at + 1] == '\n'))
 			at++;
 		text[n++] = ' ';
 	}
@@ -86,7 +87,9 @@ const struct uri *msg_view_ruri(struct msg *msg)
 		if (!msg->is_request)
 			msg->ruri_view = VIEW_ABSENT;
 		else
-			msg->ruri_view = uri_parse(msg->uri, &msg->room->views.ruri) == 0 ? VIEW_OK : VIEW_BAD;
+			msg->ruri_view = uri_parse(msg->uri, &msg->room->views.ruri) == 0
+						 ? VIEW_OK
+						 : VIEW_BAD;
 	}
 	return msg->ruri_view == VIEW_OK ? &msg->room->views.ruri : NULL;
 }
@@ -153,7 +156,8 @@ const struct cseq *msg_view_cseq(struct msg *msg)
 		if (!value.p)
 			msg->cseq_view = VIEW_ABSENT;
 		else
-			msg->cseq_view = cseq_parse(value, &msg->room->views.cseq) ? VIEW_OK : VIEW_BAD;
+			msg->cseq_view =
+				cseq_parse(value, &msg->room->views.cseq) ? VIEW_OK : VIEW_BAD;
 	}
 	return msg->cseq_view == VIEW_OK ? &msg->room->views.cseq : NULL;
 }

@@ -144,8 +144,7 @@ size_t message_answer(char *out, const char *status, const char *request, size_t
 	if (invite)
 		append(out, &len, "Contact: <sip:bob@%s>\r\n", ends->uas);
 	if (invite && final)
-		append(out, &len,
-			"Content-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+		append(out, &len, "Content-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
 			sizeof answer_sdp - 1, answer_sdp);
 	else
 		append(out, &len, "Content-Length: 0\r\n\r\n");

@@ -28,8 +28,8 @@ void invite_patch(const struct invite *v, const struct ends *ends, char *text, u
 int64_t message_number(const char *msg, size_t len, const struct ends *ends);
 
 /* Both write to out[MESSAGE_MAX] and return the length. `status` is "180 Ringing" or the like. */
-size_t message_answer(char *out, const char *status, const char *request, size_t len,
-	const struct ends *ends);
+size_t message_answer(
+	char *out, const char *status, const char *request, size_t len, const struct ends *ends);
 size_t message_in_dialog(char *out, const char *method, int cseq, const char *answer, size_t len,
 	const struct ends *ends, uint32_t number);
 

@@ -1,6 +1,6 @@
-/* timers - what a deadline costs, by how many are pending: nanoseconds to arm, cancel and expire one,
- * and bytes each. Times are spread as those of deliveries are, half a second to 32 s, and the oldest
- * is cancelled when a new one comes. Each figure is the least of several rounds. */
+/* timers - what a deadline costs, by how many are pending: nanoseconds to arm, cancel and expire
+ * one, and bytes each. Times are spread as those of deliveries are, half a second to 32 s, and the
+ * oldest is cancelled when a new one comes. Each figure is the least of several rounds. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

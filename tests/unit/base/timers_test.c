@@ -228,8 +228,7 @@ static void a_time_that_was_cancelled_costs_a_run_or_few_and_fires_nothing(void 
 	timers_cancel(&bench.timers, &soon.timer);
 	int runs = 0;
 	for (; timers_next(&bench.timers) < 40LL * DAY_MS + 5; runs++)
-		assert_int_equal(
-			timers_run(&bench.timers, timers_next(&bench.timers)), 0);
+		assert_int_equal(timers_run(&bench.timers, timers_next(&bench.timers)), 0);
 	assert_true(runs <= TIMERS_LEVELS);
 	assert_int_equal(timers_next(&bench.timers), 40LL * DAY_MS + 5);
 	assert_int_equal(timers_run(&bench.timers, 40LL * DAY_MS + 5), 1);
@@ -358,8 +357,7 @@ int main(void)
 		cmocka_unit_test(a_callback_cancels_what_is_due_in_the_same_run),
 		cmocka_unit_test(a_callback_postpones_what_is_due_in_the_same_run),
 		cmocka_unit_test(a_callback_may_free_its_timer),
-		cmocka_unit_test(
-			a_time_that_was_cancelled_costs_a_run_or_few_and_fires_nothing),
+		cmocka_unit_test(a_time_that_was_cancelled_costs_a_run_or_few_and_fires_nothing),
 		cmocka_unit_test(a_clock_that_goes_back_fires_nothing_early),
 		cmocka_unit_test(agrees_with_a_sorted_list_whatever_is_done),
 	};

@@ -414,17 +414,16 @@ static void a_kept_message_is_edited_and_kept_again(void **state)
 	assert_span(s->msg.uri, "sip:carol@example.com");
 	assert_span(s->msg.received_uri, "sip:bob@example.com");
 	assert_span(msg_ruri(&s->msg)->user, "carol");
-	assert_written(&s->msg,
-		"INVITE sip:carol@example.com SIP/2.0\r\n"
-		"Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKtop;rport\r\n"
-		"Max-Forwards: 70\r\n"
-		"From: \"Alice\" <sip:alice@example.com>;tag=a1\r\n"
-		"To: <sip:bob@example.com>\r\n"
-		"Call-ID: c2\r\n"
-		"CSeq: 7 INVITE\r\n"
-		"Contact: <sip:alice@192.0.2.1:5060>\r\n"
-		"X: a\r\n b\r\nY: c\r\nY: c\r\nY: c\r\n"
-		"Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nnew");
+	assert_written(&s->msg, "INVITE sip:carol@example.com SIP/2.0\r\n"
+				"Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKtop;rport\r\n"
+				"Max-Forwards: 70\r\n"
+				"From: \"Alice\" <sip:alice@example.com>;tag=a1\r\n"
+				"To: <sip:bob@example.com>\r\n"
+				"Call-ID: c2\r\n"
+				"CSeq: 7 INVITE\r\n"
+				"Contact: <sip:alice@192.0.2.1:5060>\r\n"
+				"X: a\r\n b\r\nY: c\r\nY: c\r\nY: c\r\n"
+				"Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nnew");
 	sample_free(s);
 }
 
