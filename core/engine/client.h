@@ -40,6 +40,13 @@ struct client {
 	uint32_t n, cancel_n;
 };
 
+/* The request, or what is left of it; empty when that is nothing. */
+static inline struct span client_request(const struct client *client)
+{
+	return client->bytes ? span_of(client->bytes, client->n)
+			     : span_of(client->cancel, client->cancel ? client->cancel_n : 0);
+}
+
 /* For the request in `bytes` (taken), to be sent to `to` by client_go. `branch` of its top Via and
  * `method` make the key. NULL when a limit stands against it; `bytes` are freed then. */
 struct client *client_new(struct engine *engine, char *bytes, uint32_t n, struct span branch,

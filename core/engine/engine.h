@@ -52,9 +52,9 @@ struct packet {
 				through a script */
 	struct packet *next; /* in this turn's list, or in the pool */
 	enum decision decision;
-	uint32_t reply_code;  /* of DECISION_REPLIED */
-	uint32_t path_routes; /* Route values that came from the Path of that binding */
-	int own_vias;	      /* of a response: Vias of ours on top */
+	uint32_t reply_code;	       /* of DECISION_REPLIED */
+	uint32_t path_routes;	       /* Route values that came from the Path of that binding */
+	int own_vias;		       /* of a response: Vias of ours on top */
 	const struct routing *routing; /* of the script that has it in hands; NULL: none */
 	uint32_t slot, generation;
 	uint32_t holds;	 /* nobody holds it: freed at the end of the turn */

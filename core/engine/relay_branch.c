@@ -227,7 +227,7 @@ static bool make_request(struct branch *branch, struct leg *out, struct made *ma
 	*code = (uint16_t)route.code;
 	if (!route.code &&
 		(outgoing_edit(request, &route, out, branch->number, &made->outgoing) < 0 ||
-				   set_breadth(msg, branch->breadth) < 0))
+			set_breadth(msg, branch->breadth) < 0))
 		*code = 513;
 	if (!*code) {
 		bool stream = transport_is_reliable(out->address.transport);

@@ -45,7 +45,7 @@ static void show_bytes(struct transaction *shown, struct engine *engine, struct 
 
 static const struct timer *show_client(struct transaction *shown, struct client *client)
 {
-	show_bytes(shown, client->engine, span_of(client->bytes, client->bytes ? client->n : 0));
+	show_bytes(shown, client->engine, client_request(client));
 	shown->leg = &client->engine->legs.leg[client->to.leg];
 	shown->peer = client->to.peer;
 	shown->state = txn_state_name(&client->txn);
@@ -56,10 +56,12 @@ static const struct timer *show_client(struct transaction *shown, struct client 
 
 static const struct timer *show_server(struct transaction *shown, struct relay *relay)
 {
-	if (relay->request)
+	if (relay->request) {
+		packet_touch(relay->request);
 		show_message(shown, &relay->request->msg);
-	else if (relay->response)
+	} else if (relay->response) {
 		show_bytes(shown, relay->engine, span_of(relay->response, relay->response_n));
+	}
 	shown->leg = &relay->engine->legs.leg[relay->upstream.leg];
 	shown->peer = relay->upstream.peer;
 	shown->state = txn_state_name(&relay->server);
