@@ -31,7 +31,7 @@ bench: $(BENCH_BIN) $(BUILD)/bench/timers $(BUILD)/viaduct
 ## bench-instr  user-space instructions per message, by callgrind
 bench-instr: $(BENCH_BIN) $(BUILD)/viaduct
 	BUILD=$(BUILD) tests/bench/instr viaduct invite invite+200
-	BUILD=$(BUILD) tests/bench/instr viaduct-stateful call
+	BUILD=$(BUILD) tests/bench/instr viaduct-router call
 
 ## bench-parse  instructions to read one message, step by step, by callgrind
 bench-parse: $(BUILD)/bench/parse

@@ -33,7 +33,7 @@ fi
 works_of() { # SYSTEM: sets $works
 	case $1 in
 	bare) works=(invite invite+200 call) ;;
-	*-stateful | *-tm-*) works=(call) ;;
+	*-router | *-stateful | *-tm-*) works=(call) ;;
 	*) works=(invite invite+200) ;;
 	esac
 }
@@ -50,9 +50,13 @@ command_of() { # SYSTEM: sets $command
 		command=("$build/viaduct" run -l "udp:127.0.0.1:$port" -s "$work/control"
 			"$top/scripts/proxy.lua")
 		;;
-	viaduct-stateful)
+	viaduct-router) # as it ships: by transactions, but inside a dialog statelessly
 		command=("$build/viaduct" run -l "udp:127.0.0.1:$port" -s "$work/control"
 			"$top/scripts/router.lua")
+		;;
+	viaduct-stateful) # every request by a transaction, as Kamailio's configurations do
+		command=("$build/viaduct" run -l "udp:127.0.0.1:$port" -s "$work/control"
+			"$here/stateful.lua")
 		;;
 	kamailio-native | kamailio-lua | kamailio-tm-native | kamailio-tm-lua)
 		command=(kamailio -DD -E -x tlsf -X fm -m 1024 -M 64 -Y "$work" -P "$work/pid"
