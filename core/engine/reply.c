@@ -1,5 +1,6 @@
 /* Answers that Viaduct itself gives (RFC 3261 8.2.6, statelessly: 8.2.7). */
 #include "engine/relay.h"
+#include "engine/routing.h"
 
 /* To-tag: the same for a repeated request, so that a stateless answer is idempotent (RFC
  * 3261 8.2.7). */
@@ -31,15 +32,25 @@ struct flow packet_reply_flow(struct packet *packet)
 	return to;
 }
 
+/* Whether this answer is that of a server transaction: begun now if the script wants it so. */
+static bool is_transactional(struct packet *packet)
+{
+	bool wanted = packet->routing && packet->routing->repeats_replies;
+	if (wanted)
+		relay_begin(packet, false);
+	const struct relay *relay = packet->relay;
+	return relay && (wanted || relay_is_stateful(relay) || relay_has_spoken(relay));
+}
+
 static void send_reply(struct packet *packet, uint32_t code, struct span bytes)
 {
 	struct engine *engine = packet->engine;
+	bool transactional = is_transactional(packet);
 	packet->decision = DECISION_REPLIED;
 	packet->reply_code = code;
 	engine->count[COUNT_replied]++;
-	struct relay *relay = packet->relay;
-	if (relay && (relay_is_stateful(relay) || relay_has_spoken(relay))) {
-		relay_answer(relay, code, bytes);
+	if (transactional) {
+		relay_answer(packet->relay, code, bytes);
 		return;
 	}
 	struct flow to = packet_reply_flow(packet);

@@ -18,6 +18,8 @@ struct routing {
 	struct domain_map *domains;  /* NULL: none */
 	struct domain_map *outgoing; /* holds "*" alone: for what no domain names. NULL: none */
 	struct resolver resolver;    /* ask NULL: DNS itself */
+	bool repeats_replies;	     /* as long as RFC 3261 17.2 says, to a repeated request or by
+					themselves */
 };
 
 /* The proxies in charge of requests to `uri`; NULL: nobody but the URI itself. maddr says where to

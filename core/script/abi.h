@@ -145,6 +145,8 @@ int vd_lookup_record(vd_script *script, uint32_t index, vd_record *out);
 int vd_dispatcher_proxy(vd_script *script, const char *proxy, uint32_t n);
 int vd_dispatcher_domain(vd_script *script, const char *domain, uint32_t n, vd_value *error);
 
+// While the script loads: answers are kept and repeated by their server transactions.
+int vd_dispatcher_repeats(vd_script *script);
 // While the script loads: DNS questions of what it forwards are its own to answer.
 int vd_resolver_use(vd_script *script);
 // The answer to one of them, record by record, then its end. A, AAAA: `text` is the address; SRV: the target. VD_GONE: nobody waits for it any more.

@@ -42,6 +42,15 @@ int vd_dispatcher_domain(struct vd_script *script, const char *domain, uint32_t 
 	return VD_BAD_VALUE;
 }
 
+int vd_dispatcher_repeats(struct vd_script *script)
+{
+	if (!script->loading)
+		return VD_REFUSED;
+	script->routing.repeats_replies = true;
+	script->has_routing = true;
+	return VD_OK;
+}
+
 /* ---- requests of our own ---- */
 
 double vd_request_new(struct vd_script *script, const char *text, uint32_t n, vd_value *error)

@@ -213,7 +213,7 @@ local dispatcher_mt = {
 local made
 
 --- Makes the dispatcher, while the script loads and once: what it says holds for all the script forwards.
----@param given table|nil `outgoing_proxy` "ip:port" or URI: where all goes that no domain names; `domain2proxy` domain ("example.com", "*.example.com" with the domain itself, "*") to proxy or list of proxies, tried in order; `do_retransmits` true: what deliver does when it is not told; `dnsresolv` function(type, name, callback) that answers for DNS, with callback { { "SRV", priority, target, port, weight }, { "A", address, name }, { "AAAA", address, name } }, at once or later
+---@param given table|nil `outgoing_proxy` "ip:port" or URI: where all goes that no domain names; `domain2proxy` domain ("example.com", "*.example.com" with the domain itself, "*") to proxy or list of proxies, tried in order; `do_retransmits` true: deliver repeats when it is not told otherwise, and answers are kept by server transactions, which repeat them and absorb repeated requests (RFC 3261 17.2) without a call of the script; `dnsresolv` function(type, name, callback) that answers for DNS, with callback { { "SRV", priority, target, port, weight }, { "A", address, name }, { "AAAA", address, name } }, at once or later
 ---@return viaduct.Dispatcher
 local function dispatcher(given)
 	given = options.check("dispatcher", given, {
@@ -228,6 +228,9 @@ local function dispatcher(given)
 		resolver.use(given.dnsresolv)
 	end
 	repeats = given.do_retransmits ~= false
+	if repeats then
+		C.vd_dispatcher_repeats(script)
+	end
 	made = setmetatable({}, dispatcher_mt)
 	return made
 end

@@ -118,6 +118,7 @@ flow "where no leg leads, and what has no address, is told by an errno name" {
 		net:expect_log "told EHOSTUNREACH of probe 7"
 		net:expect_log "told ENOPROTOOPT of probe 7"
 		net:counts { deliveries_failed = 4 }
+		rest(net)
 	end,
 }
 
@@ -319,6 +320,7 @@ end }]],
 			"this request was answered or forwarded already", 'cancel_delivery knows .*, not \'call\'' } do
 			net:expect_log(text)
 		end
+		rest(net)
 	end,
 }
 
@@ -385,7 +387,77 @@ flow "a request a script made holds no leg open that was not there yet" {
 		net:is_true(net:reload(on_legs '"udp:192.0.2.1:5060", "udp:192.0.2.1:5070"'), "it loads")
 		net:advance(5)
 		alice:expect(200)
+		rest(net)
 		net:is_true(net:reload(on_legs '"udp:192.0.2.1:5070"'), "it loads")
 		net:equal(states(net), "closed, 5070 open", "legs")
+	end,
+}
+
+-- ---- answers ----
+
+local ANSWERS = [[
+local sip = require "viaduct"
+sip.dispatcher { do_retransmits = %s }
+local registrar = sip.registrar {}
+return { receive = function(msg, leg, from)
+	sip.log("asked " .. msg.method)
+	if msg.method == "REGISTER" then return registrar:receive(msg, leg, from) end
+	return msg:is_request() and msg.method ~= "ACK" and msg:reply(486) or msg:drop()
+end }]]
+
+flow "a repeated request gets its answer again, byte for byte, and the script is asked once" {
+	script_text = ANSWERS:format "true",
+	run = function(net)
+		local alice = parties(net, "alice")
+		alice:request("MESSAGE", "sip:x@192.0.2.1")
+		local first = alice:expect(486)
+		for _ = 1, 2 do
+			alice:resend()
+			net:equal(alice:expect(486).text, first.text, "answer")
+		end
+		net:equal(net:count_log "asked MESSAGE", 1, "calls of the handler")
+		net:counts { requests_absorbed = 2 }
+		rest(net)
+	end,
+}
+
+flow "so does a repeated REGISTER" {
+	script_text = ANSWERS:format "true",
+	run = function(net)
+		local alice = parties(net, "alice")
+		alice:request("REGISTER", "sip:example.com", { headers = { "Contact: <sip:alice@198.51.100.7>" } })
+		alice:expect(200)
+		alice:resend()
+		alice:expect(200)
+		net:equal(net:count_log "asked REGISTER", 1, "calls of the handler")
+		rest(net)
+	end,
+}
+
+flow "a failure of an INVITE is repeated until its ACK comes (RFC 3261 17.2.1)" {
+	script_text = ANSWERS:format "true",
+	run = function(net)
+		exact(net)
+		local alice = parties(net, "alice")
+		local invite = alice:request("INVITE", "sip:x@192.0.2.1")
+		net:advance(3.6)
+		local came = alice:take_all()
+		net:equal(times(came), "0 0.5 1.5 3.5", "answers")
+		relayed.ack(alice, invite, came[1])
+		net:advance(40)
+		alice:expect_nothing()
+		rest(net)
+	end,
+}
+
+flow "without do_retransmits each repetition is a request of its own" {
+	script_text = ANSWERS:format "false",
+	run = function(net)
+		local alice = parties(net, "alice")
+		alice:request("MESSAGE", "sip:x@192.0.2.1")
+		alice:expect(486)
+		alice:resend()
+		alice:expect(486)
+		net:equal(net:count_log "asked MESSAGE", 2, "calls of the handler")
 	end,
 }

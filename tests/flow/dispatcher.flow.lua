@@ -17,7 +17,7 @@ end
 
 -- A script whose handler of MESSAGE does this, with `dispatcher` at hand.
 local function acting(text, options)
-	return routed(options or "", 'if msg.method == "MESSAGE" then ' .. text .. " end")
+	return routed("do_retransmits = false, " .. (options or ""), 'if msg.method == "MESSAGE" then ' .. text .. " end")
 end
 
 -- ---- who is in charge ----
@@ -314,6 +314,7 @@ flow "a record of the wrong form is told with its line, and the request is answe
 		net:expect_log "'2001:db8::1' is no address for a record of type A"
 		net:advance(5.1)
 		alice:expect(503)
+		rest(net)
 	end,
 }
 
@@ -362,7 +363,7 @@ flow "add_timer takes seconds from now or a point in time, calls back with the t
 flow "set_receiver decides who gets messages, now and later" {
 	script_text = [[
 local sip = require "viaduct"
-local dispatcher = sip.dispatcher {}
+local dispatcher = sip.dispatcher { do_retransmits = false }
 local second = { receive = function(_, msg) return msg:reply(202) end }
 dispatcher:set_receiver(function(msg) dispatcher:set_receiver(second) return msg:reply(200) end)
 return {}]],
@@ -378,7 +379,7 @@ return {}]],
 flow "without a receiver a request is answered 500 and said to be undecided" {
 	script_text = [[
 local sip = require "viaduct"
-sip.dispatcher {}:set_receiver(nil)
+sip.dispatcher { do_retransmits = false }:set_receiver(nil)
 return {}]],
 	run = function(net)
 		local alice = parties(net, "alice")
@@ -457,7 +458,7 @@ flow "add_leg while the script loads makes it one of the script's legs" {
 	legs = false,
 	script_text = [[
 local sip = require "viaduct"
-local dispatcher = sip.dispatcher {}
+local dispatcher = sip.dispatcher { do_retransmits = false }
 dispatcher:add_leg "udp:192.0.2.1:5060"
 return { receive = function(msg) return msg:reply(200) end }]],
 	run = function(net)
