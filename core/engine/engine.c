@@ -191,6 +191,10 @@ static void on_message(void *self, const struct flow *from, struct span bytes)
 	}
 	if (packet->msg.is_request ? relay_take_request(packet) : client_take_response(packet))
 		return;
+	if (packet_acks_own_reply(packet)) {
+		packet_drop(packet, COUNT_acks_absorbed);
+		return;
+	}
 	if (overloaded && packet->msg.is_request) { /* what is in progress goes on */
 		engine->count[COUNT_overload]++;
 		packet_reply(packet, 503, span_of(NULL, 0), SPAN(RETRY_LATER));

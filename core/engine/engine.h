@@ -171,6 +171,9 @@ void packet_reply(struct packet *packet, uint32_t code, struct span reason, stru
 int packet_reply_full(struct packet *packet, const struct reply *reply);
 /* Where an answer to this request goes. */
 struct flow packet_reply_flow(struct packet *packet);
+/* An ACK to a failure we answered statelessly: it has the branch of its INVITE and our To-tag,
+ * which nobody can make up. There is nothing more to do about it (RFC 3261 8.2.7). */
+bool packet_acks_own_reply(struct packet *packet);
 void packet_drop(struct packet *packet, enum counter why);
 
 /* Sends a message; counts, and logs failures. 0 or negative errno. */

@@ -20,6 +20,16 @@ static struct span to_tag(struct packet *packet, char out[16])
 	return span_of(out, 16);
 }
 
+bool packet_acks_own_reply(struct packet *packet)
+{
+	char tag[16];
+	struct msg *msg = &packet->msg;
+	if (!msg->is_request || msg->method_id != METHOD_ACK)
+		return false;
+	const struct nameaddr *to = msg_to(msg);
+	return to && span_ieq(nameaddr_tag(to), to_tag(packet, tag));
+}
+
 /* The packet's own source; the port is that of the Via unless the client asked for rport (RFC 3581
  * 4). Streams: the connection of the request. */
 struct flow packet_reply_flow(struct packet *packet)

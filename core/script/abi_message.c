@@ -68,6 +68,8 @@ int vd_message_fact(struct vd_script *script, double handle, int fact, vd_value 
 		return number(out, msg->method_id);
 	case VD_URI:
 		return msg->is_request ? text(out, msg->uri) : VD_ABSENT;
+	case VD_RECEIVED_URI:
+		return msg->is_request ? text(out, msg->received_uri) : VD_ABSENT;
 	case VD_CODE:
 		return msg->is_request ? VD_ABSENT : number(out, msg->code);
 	case VD_REASON:

@@ -26,23 +26,6 @@ local function pair(first, second)
 	end
 end
 
-local TOKEN = "^[%w%-.!%%*_+`'~]+$" -- RFC 3261 25.1
-
--- The methods named, as a set.
-local function set_of(methods)
-	local wanted = {}
-	for index, method in pairs(methods) do
-		if type(index) ~= "number" or type(method) ~= "string" or not method:find(TOKEN) then
-			misuse('methods of receive_chain is a list of method names: write methods = { "INVITE", "BYE" }')
-		end
-		wanted[method] = true
-	end
-	if next(wanted) == nil then
-		misuse('methods of receive_chain names none: write methods = { "INVITE" }, or leave it out for all')
-	end
-	return wanted
-end
-
 local function only_methods(run, wanted)
 	return function(message, leg, from)
 		return wanted[message.method] and run(message, leg, from) or false
@@ -77,7 +60,7 @@ local function receive_chain(spec)
 		run = pair(call_of(spec[index], index), run)
 	end
 	if spec.methods then
-		run = only_methods(run, set_of(spec.methods))
+		run = only_methods(run, options.methods("receive_chain", spec.methods))
 	end
 	if spec.filter then
 		run = only_if(run, spec.filter)

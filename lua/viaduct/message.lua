@@ -12,6 +12,7 @@ local OK, TEXT, NUMBER, BOOL, ABSENT, GONE =
 ---@class viaduct.Message
 ---@field method string method of a request; of a response, the one its CSeq names
 ---@field uri string Request-URI (requests)
+---@field received_uri string Request-URI as it came in (requests)
 ---@field code integer status code (responses)
 ---@field reason string reason phrase (responses)
 ---@field call_id string
@@ -104,6 +105,7 @@ end
 local fields = {
 	method = function(self) return fact(self, C.VD_METHOD) end,
 	uri = function(self) return fact(self, C.VD_URI) end,
+	received_uri = function(self) return fact(self, C.VD_RECEIVED_URI) end,
 	code = function(self) return fact(self, C.VD_CODE) end,
 	reason = function(self) return fact(self, C.VD_REASON) end,
 	call_id = function(self) return fact(self, C.VD_CALL_ID) end,

@@ -43,4 +43,28 @@ function options.argument(what, value, wanted)
 	return value
 end
 
+--- Checks a list of method names.
+---@param what string the constructor's name, for the error
+---@param list string[]|nil { "INVITE", "REGISTER" }; "" stands for responses where `with_responses` is set
+---@param with_responses boolean|nil
+---@return table<string, true>|nil wanted nil for nil
+function options.methods(what, list, with_responses)
+	if list == nil then
+		return nil
+	end
+	local wanted, n = {}, 0
+	for key, method in pairs(list) do
+		local is_method = type(method) == "string" and method:find "^[%w%-.!%%*_+`'~]+$"
+		if type(key) ~= "number" or not (is_method or (with_responses and method == "")) then
+			misuse('methods of %s is a list of method names: write methods = { "INVITE", "BYE" }', what)
+		end
+		wanted[method] = true
+		n = n + 1
+	end
+	if n == 0 then
+		misuse('methods of %s names none: write methods = { "INVITE" }, or leave it out for all', what)
+	end
+	return wanted
+end
+
 return options

@@ -9,6 +9,7 @@ local C, script, settings, binding, text = abi.C, abi.script, abi.registrar, abi
 
 --- Keeps bindings and sends requests to them.
 ---@class viaduct.Registrar
+---@field everywhere boolean it was given no domains, so every one is its own
 local Registrar = {}
 local registrar_mt = {
 	__name = "viaduct.Registrar",
@@ -133,7 +134,8 @@ local function registrar(given)
 	elseif number < 0 then
 		misuse "too many registrars"
 	end
-	for _, domain in ipairs(domains_of(given)) do
+	local domains = domains_of(given)
+	for _, domain in ipairs(domains) do
 		options.argument("a domain", domain, "string")
 		local added = C.vd_registrar_domain(script, number, domain, #domain)
 		if added == C.VD_LIMIT then
@@ -142,7 +144,7 @@ local function registrar(given)
 			misuse("'%s' is no domain: write a host name or address, \"*.example.com\" or \"*\"", domain:sub(1, 100))
 		end
 	end
-	return setmetatable({ number = number }, registrar_mt)
+	return setmetatable({ number = number, everywhere = #domains == 0 }, registrar_mt)
 end
 
 return registrar
