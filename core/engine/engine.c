@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/notes.h"
 #include "engine/alias.h"
 #include "engine/delivery.h"
 #include "engine/dns_cache.h"
@@ -441,6 +442,7 @@ void engine_free(struct engine *engine)
 	free(engine->garbage);
 	dns_cache_free(engine->dns);
 	targets_free(engine->targets);
+	notes_free(engine->rates);
 	msg_fini(&engine->scratch);
 	for (uint32_t i = 0; i < engine->n_packets; i++) {
 		msg_fini(&engine->packets[i]->msg);

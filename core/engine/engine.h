@@ -76,6 +76,7 @@ typedef void (*lookup_fn)(
 
 struct bindings;
 struct lookup;
+struct notes;
 
 /* The queue of engine/delivery.h. */
 struct deliveries {
@@ -121,6 +122,8 @@ struct engine {
 	struct targets *targets; /* the dead ones */
 	void **garbage;		 /* freed at the end of the turn */
 	uint32_t n_garbage, garbage_size;
+
+	struct notes *rates; /* NULL until somebody is counted */
 
 	struct lookup *lookups;
 	uint32_t n_lookups, free_lookup;

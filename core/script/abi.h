@@ -63,7 +63,15 @@ int vd_reply_begin(vd_script *script, double message);
 int vd_reply_header(vd_script *script, const char *name, uint32_t name_n, const char *value, uint32_t value_n);
 int vd_reply_body(vd_script *script, const char *body, uint32_t n, const char *type, uint32_t type_n);
 int vd_reply_send(vd_script *script, double message, uint32_t code, const char *reason, uint32_t reason_n);
-int vd_message_drop(vd_script *script, double message, const char *reason, uint32_t n);
+enum vd_drop { VD_DROP_SCRIPT, VD_DROP_FIELD, VD_DROP_SOURCE };
+int vd_message_drop(vd_script *script, double message, int why, const char *reason, uint32_t n);
+// Counts the message's source against a limit: 1 when it may go on, 0 when it sends too often.
+typedef struct vd_rate {
+	uint32_t attempts;
+	int per_port;
+	double interval; // seconds
+} vd_rate;
+int vd_message_rate(vd_script *script, double message, const vd_rate *limit, const char *name, uint32_t n);
 // Statelessly, by Route and Request-URI or by Via. VD_RESOLVE: nothing done yet, vd_wait_target comes first. VD_STATEFUL: nothing done; its
 // caller had a 100 while the handler waited and repeats it no more, so a transaction has to.
 int vd_message_forward(vd_script *script, double message);

@@ -1,6 +1,7 @@
 /* Deciding about messages, for Lua: answer, forward, drop (abi.h). */
 #include "base/put.h"
 #include "engine/forward.h"
+#include "engine/rate.h"
 #include "script/task.h"
 #include "sip/edit.h"
 
@@ -88,17 +89,39 @@ int vd_reply_send(struct vd_script *script, double handle, uint32_t code, const 
 	return VD_OK;
 }
 
-int vd_message_drop(struct vd_script *script, double handle, const char *reason, uint32_t n)
+int vd_message_drop(
+	struct vd_script *script, double handle, int why, const char *reason, uint32_t n)
 {
+	static const enum counter counters[] = {[VD_DROP_SCRIPT] = COUNT_dropped_by_script,
+		[VD_DROP_FIELD] = COUNT_dropped_by_field,
+		[VD_DROP_SOURCE] = COUNT_dropped_by_source};
+	if (why < VD_DROP_SCRIPT || why > VD_DROP_SOURCE)
+		return VD_BAD_VALUE;
 	struct packet *packet = packet_of(script->engine, handle);
 	if (!packet)
 		return VD_GONE;
 	if (packet->decision != DECISION_NONE)
 		return VD_REFUSED;
-	packet_drop(packet, COUNT_dropped_by_script);
+	packet_drop(packet, counters[why]);
 	log_event(script->engine->log, LOG_DEBUG, "dropped", LOG_TEXT("reason", span_of(reason, n)),
 		LOG_TEXT("call_id", msg_value(&packet->msg, HDR_CALL_ID)));
 	return VD_OK;
+}
+
+int vd_message_rate(
+	struct vd_script *script, double handle, const vd_rate *limit, const char *name, uint32_t n)
+{
+	enum { LONGEST_S = 86400 };
+	struct packet *packet = packet_of(script->engine, handle);
+	if (!packet)
+		return VD_GONE;
+	if (!limit->attempts || !(limit->interval >= 0.001 && limit->interval <= LONGEST_S))
+		return VD_BAD_VALUE;
+	struct rate_limit rate = {.name = span_of(name, n),
+		.attempts = limit->attempts,
+		.interval_ms = (int64_t)(limit->interval * 1000 + 0.5),
+		.per_port = limit->per_port != 0};
+	return rate_allows(script->engine, &rate, &packet->from.peer);
 }
 
 /* ---- forwarding ---- */

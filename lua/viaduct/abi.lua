@@ -20,6 +20,7 @@ function abi.open(script, declarations)
 	abi.leg = ffi.new "vd_leg"
 	abi.binding = ffi.new "vd_binding"
 	abi.registrar = ffi.new "vd_registrar"
+	abi.rate = ffi.new "vd_rate"
 	abi.index = ffi.new "uint32_t[1]"
 end
 

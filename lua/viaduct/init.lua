@@ -17,6 +17,7 @@ local sip = {
 	stateless_proxy = require "viaduct.stateless_proxy",
 	receive_chain = require "viaduct.chain",
 	block = require "viaduct.block",
+	drop = require "viaduct.drop",
 	redirect = require "viaduct.redirect",
 	settings = require("viaduct.settings").values,
 	dns = setmetatable({}, {

@@ -359,7 +359,7 @@ end
 ---@return true
 function Message:drop(reason)
 	reason = text_argument("the reason", reason or "script")
-	local code = C.vd_message_drop(script, self[1], reason, #reason)
+	local code = C.vd_message_drop(script, self[1], C.VD_DROP_SCRIPT, reason, #reason)
 	if code == C.VD_REFUSED then
 		misuse "this message was answered or forwarded already"
 	end

@@ -52,7 +52,10 @@ static void call_with_message(struct vd_script *script, double gone)
 	CALL(vd_message_set_body, VD_GONE, script, gone, "x", 1, "text/plain", 10);
 	CALL(vd_reply_begin, VD_GONE, script, gone);
 	CALL(vd_reply_send, VD_GONE, script, gone, 200, "OK", 2);
-	CALL(vd_message_drop, VD_GONE, script, gone, "gone", 4);
+	CALL(vd_message_drop, VD_GONE, script, gone, VD_DROP_SCRIPT, "gone", 4);
+	CALL(vd_message_drop, VD_BAD_VALUE, script, gone, VD_DROP_SOURCE + 1, "gone", 4);
+	vd_rate rate = {.attempts = 1, .interval = 1};
+	CALL(vd_message_rate, VD_GONE, script, gone, &rate, "x", 1);
 	CALL(vd_message_forward, VD_GONE, script, gone);
 	CALL(vd_message_forward_found, VD_GONE, script, gone);
 	CALL(vd_wait_target, VD_GONE, script, gone);
@@ -290,6 +293,10 @@ static const struct field fields[] = {
 	FIELD(vd_address, display),
 	FIELD(vd_address, uri),
 	FIELD(vd_address, params),
+	SIZE(vd_rate),
+	FIELD(vd_rate, attempts),
+	FIELD(vd_rate, per_port),
+	FIELD(vd_rate, interval),
 	SIZE(vd_registrar),
 	FIELD(vd_registrar, min_expires),
 	FIELD(vd_registrar, max_expires),
