@@ -7,7 +7,7 @@ VERSION := 0.1.0
 
 OPT      ?= -O3 -g
 SANITIZE ?=
-PKGS     := luajit libcares jansson
+PKGS     := luajit libcares jansson libcrypto
 # Asked when first needed, not when this file is read: `make deps run` installs them in between.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
@@ -30,7 +30,7 @@ all: $(BUILD)/viaduct
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-BUILD_PACKAGES := gcc make pkg-config libluajit-5.1-dev libev-dev libc-ares-dev libjansson-dev
+BUILD_PACKAGES := gcc make pkg-config libluajit-5.1-dev libev-dev libc-ares-dev libjansson-dev libssl-dev
 TEST_PACKAGES := libcmocka-dev luajit lua-busted lua-check luarocks clang clang-format libclang-rt-14-dev valgrind sip-tester \
 	libnet-sip-perl procps knot
 ## deps         install what is needed to build and test, from Debian's packages

@@ -54,7 +54,7 @@ FUZZ_FLAGS := -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=u
 $(FUZZ_BIN): $(BUILD)/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(wildcard core/base/*.[ch] core/sip/*.[ch])
 	@mkdir -p $(@D)
 	$(call say,fuzz,$@)
-	$(Q)clang -std=c11 $(FUZZ_FLAGS) $(CPPFLAGS_ALL) -o $@ $< $(wildcard core/base/*.c core/sip/*.c)
+	$(Q)clang -std=c11 $(FUZZ_FLAGS) $(CPPFLAGS_ALL) -o $@ $< $(wildcard core/base/*.c core/sip/*.c) $(PKG_LIBS)
 
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz
