@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/notes.h"
 #include "engine/alias.h"
+#include "engine/authorizer.h"
 #include "engine/delivery.h"
 #include "engine/dns_cache.h"
 #include "engine/forward.h"
@@ -442,6 +443,7 @@ void engine_free(struct engine *engine)
 	free(engine->garbage);
 	dns_cache_free(engine->dns);
 	targets_free(engine->targets);
+	auth_free(engine->auth);
 	notes_free(engine->rates);
 	msg_fini(&engine->scratch);
 	for (uint32_t i = 0; i < engine->n_packets; i++) {

@@ -74,6 +74,7 @@ struct policy {
 typedef void (*lookup_fn)(
 	void *arg, enum dns_status status, const struct dns_record *records, uint32_t n);
 
+struct auth;
 struct bindings;
 struct lookup;
 struct notes;
@@ -123,6 +124,7 @@ struct engine {
 	void **garbage;		 /* freed at the end of the turn */
 	uint32_t n_garbage, garbage_size;
 
+	struct auth *auth;   /* NULL until somebody is asked for a password */
 	struct notes *rates; /* NULL until somebody is counted */
 
 	struct lookup *lookups;

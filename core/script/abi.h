@@ -129,6 +129,31 @@ int vd_registrar_query(vd_script *script, const char *aor, uint32_t n);
 int vd_registrar_next(vd_script *script, vd_binding *out);
 double vd_registrar_expire(vd_script *script);
 
+// ---- authorization ----
+
+enum vd_algorithm { VD_MD5, VD_SHA_256, VD_SHA_512_256, VD_ALGORITHMS };
+enum vd_auth { VD_AUTH_NONE, VD_AUTH_STALE, VD_AUTH_WRONG_URI, VD_AUTH_FOUND, VD_AUTH_REPEATED };
+enum vd_secret { VD_PASSWORD, VD_A1, VD_NOBODY };
+enum vd_verdict { VD_AUTH_RIGHT, VD_AUTH_WRONG, VD_AUTH_TOO_LATE };
+typedef struct vd_authorizer {
+	int is_proxy, any_uri;
+	int auth, auth_int;                     // offered as qop
+	int algorithms[3], n_algorithms;        // enum vd_algorithm, strongest first
+	double life;                            // of nonces, in seconds
+} vd_authorizer;
+// The number of the authorizer, or a negative code; VD_REFUSED: OpenSSL lacks one of the algorithms. `n` 0: no opaque.
+int vd_authorizer_new(vd_script *script, const vd_authorizer *options, const char *opaque, uint32_t n);
+// Each of these: VD_MISUSE for a number that is none, VD_BAD_VALUE for a realm too long or not to be written into a header.
+// enum vd_auth; the user in p and n, the algorithm in extra.
+int vd_auth_find(vd_script *script, int authorizer, double message, const char *realm, uint32_t n, vd_value *user);
+// enum vd_verdict.
+int vd_auth_check(vd_script *script, int authorizer, double message, const char *realm, uint32_t n, int kind, const char *secret, uint32_t secret_n);
+// 1 for an ACK or CANCEL of a request that was let in.
+int vd_auth_was_let_in(vd_script *script, int authorizer, double message, const char *realm, uint32_t n);
+int vd_auth_strip(vd_script *script, int authorizer, double message, const char *realm, uint32_t n);
+// Answers, and gives the code.
+int vd_auth_challenge(vd_script *script, int authorizer, double message, const char *realm, uint32_t n, int stale);
+
 // ---- waiting ----
 // Each files the one wish of the running task; Lua then yields to the host. VD_REFUSED: not in a task that may wait.
 

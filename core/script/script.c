@@ -88,6 +88,8 @@ void script_free(struct vd_script *script)
 	vm_close(script);
 	for (uint32_t i = 0; i < script->n_registrars; i++)
 		free(script->registrars[i]);
+	for (uint32_t i = 0; i < script->n_authorizers; i++)
+		free(script->authorizers[i]);
 	for (uint32_t i = 0; i < script->n_modules; i++)
 		free(script->modules[i]);
 	routing_fini(&script->routing);

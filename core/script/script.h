@@ -5,6 +5,7 @@
  * Only core/script includes lua.h. C enters Lua in task.c only (and once, at boot, in vm.c). */
 #pragma once
 
+#include "engine/authorizer.h"
 #include "engine/engine.h"
 #include "engine/registrar.h"
 #include "engine/relay.h"
@@ -16,6 +17,7 @@ struct lua_State;
 
 enum {
 	SCRIPT_REGISTRARS_MAX = 64,
+	SCRIPT_AUTHORIZERS_MAX = 64,
 	SCRIPT_MODULES_MAX = 256, /* files a script may require */
 	SCRIPT_TIMERS_MAX = 10000,
 	SCRIPT_QUESTIONS_MAX = 1024,	/* to its dnsresolv, unanswered at one time */
@@ -54,6 +56,8 @@ struct vd_script {
 	uint32_t n_modules;
 	struct registrar *registrars[SCRIPT_REGISTRARS_MAX];
 	uint32_t n_registrars;
+	struct authorizer *authorizers[SCRIPT_AUTHORIZERS_MAX];
+	uint32_t n_authorizers;
 	struct routing routing;
 	struct script_question *questions; /* to its dnsresolv; newest first */
 	uint32_t n_questions;

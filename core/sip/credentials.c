@@ -39,8 +39,7 @@ static struct span unquoted(struct span quoted, struct arena *arena)
 }
 
 /* token or quoted-string at `p`: behind it, or NULL. */
-static const char *value_at(
-	const char *p, const char *end, struct arena *arena, struct span *value)
+static const char *value_at(const char *p, const char *end, struct arena *arena, struct span *value)
 {
 	if (p < end && *p == '"') {
 		uint32_t n = quoted_length(span_between(p, end));

@@ -1,7 +1,9 @@
-/* Digest credentials: the value of Authorization or Proxy-Authorization (RFC 7616 3.4, RFC 3261 25.1).
+/* Digest credentials: the value of Authorization or Proxy-Authorization (RFC 7616 3.4, RFC
+ * 3261 25.1).
  *
- * It reads and judges no password. What it refuses: another scheme, a parameter twice (two readings of one header are how checks
- * are passed by), an open quote, more than CREDENTIALS_PARAMS_MAX parameters. Unknown parameters are skipped. */
+ * It reads and judges no password. What it refuses: another scheme, a parameter twice (two readings
+ * of one header are how checks are passed by), an open quote, more than CREDENTIALS_PARAMS_MAX
+ * parameters. Unknown parameters are skipped. */
 #pragma once
 
 #include "base/arena.h"

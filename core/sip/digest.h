@@ -1,8 +1,9 @@
-/* Digest authentication as arithmetic (RFC 7616 3.4, with the algorithms of RFC 8760): what the response to a challenge must
- * be, and whether it is that.
+/* Digest authentication as arithmetic (RFC 7616 3.4, with the algorithms of RFC 8760): what the
+ * response to a challenge must be, and whether it is that.
  *
- * It knows no user, no nonce and no time: whether a nonce is one of ours is for whoever gave it out. Comparisons take the same time
- * whatever is compared. OpenSSL computes; its algorithms are fetched once, in digests_new. */
+ * It knows no user, no nonce and no time: whether a nonce is one of ours is for whoever gave it
+ * out. Comparisons take the same time whatever is compared. OpenSSL computes; its algorithms are
+ * fetched once, in digests_new. */
 #pragma once
 
 #include "sip/credentials.h"

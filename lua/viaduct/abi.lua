@@ -21,6 +21,7 @@ function abi.open(script, declarations)
 	abi.binding = ffi.new "vd_binding"
 	abi.registrar = ffi.new "vd_registrar"
 	abi.rate = ffi.new "vd_rate"
+	abi.authorizer = ffi.new "vd_authorizer"
 	abi.index = ffi.new "uint32_t[1]"
 end
 

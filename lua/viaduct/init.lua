@@ -16,6 +16,7 @@ local sip = {
 	registrar = require "viaduct.registrar",
 	stateless_proxy = require "viaduct.stateless_proxy",
 	receive_chain = require "viaduct.chain",
+	authorize = require "viaduct.authorize",
 	block = require "viaduct.block",
 	drop = require "viaduct.drop",
 	redirect = require "viaduct.redirect",

@@ -23,6 +23,8 @@ local OK, TEXT, NUMBER, BOOL, ABSENT, GONE =
 ---@field ruri viaduct.Uri parsed Request-URI
 ---@field source viaduct.Source where it came from
 ---@field max_forwards integer|nil
+---@field auth_user string|nil who sip.authorize let in
+---@field auth_realm string|nil and for which realm
 ---@field forward fun(self: viaduct.Message, targets: string|viaduct.Contact|table, opts: table|nil): viaduct.Message|nil, string|nil, string|nil see forward.lua
 local Message = {}
 
@@ -118,6 +120,8 @@ local fields = {
 		local text = fact(self, C.VD_URI)
 		return text and uri(text)
 	end,
+	auth_user = function() return nil end, -- sip.authorize sets both in the message itself
+	auth_realm = function() return nil end,
 	source = function(self) return setmetatable({ self[1] }, source_mt) end,
 }
 

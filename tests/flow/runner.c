@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -430,6 +431,23 @@ static int l_cpu(lua_State *L)
 	return 1;
 }
 
+/* What phones prove their passwords with: "MD5", text. */
+static int l_digest(lua_State *L)
+{
+	unsigned char bytes[EVP_MAX_MD_SIZE];
+	char text[2 * EVP_MAX_MD_SIZE];
+	size_t n;
+	struct span data = check_span(L, 2);
+	if (!EVP_Q_digest(NULL, luaL_checkstring(L, 1), NULL, data.p, data.n, bytes, &n))
+		return luaL_error(L, "there is no digest '%s'", lua_tostring(L, 1));
+	for (size_t i = 0; i < n; i++) {
+		text[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+		text[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+	}
+	lua_pushlstring(L, text, 2 * n);
+	return 1;
+}
+
 static const luaL_Reg net_methods[] = {
 	{"close", l_close},
 	{"load", l_load},
@@ -475,6 +493,8 @@ int main(int argc, char **argv)
 	lua_setfield(L, -2, "net");
 	lua_pushcfunction(L, l_cpu);
 	lua_setfield(L, -2, "cpu");
+	lua_pushcfunction(L, l_digest);
+	lua_setfield(L, -2, "digest");
 	set_text(L, "root", root);
 	set_number(L, "pid", getpid());
 	lua_setglobal(L, "core");

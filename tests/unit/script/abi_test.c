@@ -67,6 +67,11 @@ static void call_with_message(struct vd_script *script, double gone)
 	CALL(vd_registrar_route, VD_GONE, script, gone);
 	CALL(vd_registrar_serves, VD_GONE, script, 0, gone);
 	CALL(vd_registrar_lacks, VD_GONE, script, 0, gone);
+	CALL(vd_auth_find, VD_GONE, script, 0, gone, "r", 1, &out);
+	CALL(vd_auth_check, VD_GONE, script, 0, gone, "r", 1, VD_PASSWORD, "p", 1);
+	CALL(vd_auth_was_let_in, VD_GONE, script, 0, gone, "r", 1);
+	CALL(vd_auth_strip, VD_GONE, script, 0, gone, "r", 1);
+	CALL(vd_auth_challenge, VD_GONE, script, 0, gone, "r", 1, 0);
 }
 
 /* Those without a message: with numbers and texts that are none, outside of any task. */
@@ -92,6 +97,15 @@ static void call_without_message(struct vd_script *script)
 	CALL(vd_registrar_domain, VD_MISUSE, script, 99, "a", 1);
 	CALL(vd_registrar_domain, VD_MISUSE, script, -1, "a", 1);
 	CALL(vd_registrar_domain, VD_BAD_VALUE, script, 0, "", 0);
+	vd_authorizer authorizer = {.auth = 1, .life = 300, .n_algorithms = 4};
+	CALL(vd_authorizer_new, VD_BAD_VALUE, script, &authorizer, "", 0);
+	authorizer.n_algorithms = 1;
+	authorizer.algorithms[0] = VD_ALGORITHMS;
+	CALL(vd_authorizer_new, VD_BAD_VALUE, script, &authorizer, "", 0);
+	authorizer.algorithms[0] = VD_MD5;
+	CALL(vd_authorizer_new, VD_BAD_VALUE, script, &authorizer, "a\nb", 3);
+	authorizer.life = 0.0 / 0.0;
+	CALL(vd_authorizer_new, VD_BAD_VALUE, script, &authorizer, "", 0);
 	CALL(vd_registrar_query, VD_BAD_VALUE, script, "sip:", 4);
 	CALL(vd_registrar_next, VD_ABSENT, script, &binding);
 	CALL(vd_registrar_expire, 0, script);
@@ -236,6 +250,8 @@ static void look_at_live_message(struct bench *bench)
 	assert_int_equal(vd_message_fact(script, bench->handle, -1, &out), VD_MISUSE);
 	assert_int_equal(vd_message_header_at(script, bench->handle, 4096, &out, &out), VD_ABSENT);
 	assert_int_equal(vd_registrar_receive(script, 99, bench->handle), VD_MISUSE);
+	assert_int_equal(vd_auth_challenge(script, 99, bench->handle, "r", 1, 0), VD_MISUSE);
+	assert_int_equal(vd_auth_strip(script, -1, bench->handle, "r", 1), VD_MISUSE);
 	assert_int_equal(vd_registrar_serves(script, -1, bench->handle), VD_MISUSE);
 	assert_int_equal(vd_registrar_lacks(script, 1 << 30, bench->handle), VD_MISUSE);
 	assert_int_equal(vd_message_forward_found(script, bench->handle), VD_MISUSE);
@@ -293,6 +309,14 @@ static const struct field fields[] = {
 	FIELD(vd_address, display),
 	FIELD(vd_address, uri),
 	FIELD(vd_address, params),
+	SIZE(vd_authorizer),
+	FIELD(vd_authorizer, is_proxy),
+	FIELD(vd_authorizer, any_uri),
+	FIELD(vd_authorizer, auth),
+	FIELD(vd_authorizer, auth_int),
+	FIELD(vd_authorizer, algorithms),
+	FIELD(vd_authorizer, n_algorithms),
+	FIELD(vd_authorizer, life),
 	SIZE(vd_rate),
 	FIELD(vd_rate, attempts),
 	FIELD(vd_rate, per_port),

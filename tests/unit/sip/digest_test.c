@@ -1,4 +1,5 @@
-/* The examples of RFC 2617, RFC 7616 (its SHA-512-256 one as erratum 4897 corrects it), and the algorithms of RFC 8760 for SIP. */
+/* The examples of RFC 2617, RFC 7616 (its SHA-512-256 one as erratum 4897 corrects it), and the
+ * algorithms of RFC 8760 for SIP. */
 #include "sample.h"
 #include "sip/digest.h"
 
@@ -78,8 +79,8 @@ static void the_examples_of_the_rfcs_come_out(void **state)
 		struct attempt attempt;
 		char response[DIGEST_HEX_MAX];
 		make(&attempt, &vectors[i]);
-		assert_true(digest_response(
-			digests, &attempt.request, &attempt.credentials, response));
+		assert_true(
+			digest_response(digests, &attempt.request, &attempt.credentials, response));
 		expect_text(span_of(response, digest_length(vectors[i].algorithm)),
 			vectors[i].response, vectors[i].why);
 		assert_true(is_right(&attempt));

@@ -1,0 +1,32 @@
+-- Phones register and call with a password, each under its own name. Try: viaduct run examples/authenticated_registrar.lua
+local sip = require "viaduct"
+
+local domain = sip.settings.domain or "example.com"
+local passwords = { alice = "wonderland", bob = "builder" } -- or a function(user, realm), which may wait for a database
+
+local registrar = sip.registrar { domain = domain }
+
+-- 401: whoever registers proves who it is, and only for its own address.
+local register = sip.receive_chain {
+	sip.authorize { realm = domain, user2pass = passwords, filter = { REGISTER = "ToIsAuthUser" } },
+	registrar,
+	methods = { "REGISTER" },
+}
+
+-- 407: whoever calls, too. What belongs to a dialog that began so may pass in both directions.
+local admit = sip.receive_chain {
+	sip.authorize {
+		realm = domain, user2pass = passwords, i_am_proxy = true,
+		filter = { INVITE = { "FromIsAuthUser", "FromIsRealm" }, MESSAGE = { "FromIsAuthUser", "FromIsRealm" } },
+	},
+	filter = function(message) return message:is_request() and not message:is_in_dialog() end,
+}
+
+local function not_here(message)
+	return message:is_request() and message.method ~= "ACK" and registrar:lacks(message) and message:reply(404)
+end
+
+return {
+	legs = { "udp:127.0.0.1:5060", "tcp:127.0.0.1:5060" },
+	receive = sip.receive_chain { register, admit, registrar, not_here, sip.stateless_proxy {} },
+}
