@@ -7,7 +7,7 @@ local pattern = require "viaduct.pattern"
 local C, script, rate = abi.C, abi.script, abi.rate
 local handle_of = require("viaduct.message").handle
 
-local HEADER_MAX = 16 * 1024 -- bytes: no header is longer, so no pattern is tried on more
+local VALUE_LEAST = 1024 -- bytes of a header that any pattern must be quick enough for
 local ATTEMPTS_MAX, INTERVAL_MAX = 1e6, 86400
 
 -- ---- which messages ----
@@ -22,6 +22,18 @@ end
 
 -- ---- by field ----
 
+-- A value longer than the pattern may be tried on is taken for a match: nobody gets by with a longer header.
+local function pattern_test(text)
+	if not pcall(string.find, "", text) then
+		misuse("'%s' is no pattern", text:sub(1, 100))
+	end
+	local longest = pattern.limit(text)
+	if longest < VALUE_LEAST then
+		misuse("pattern '%s' could take too long on a header: anchor it with ^, or search a plain text", text:sub(1, 100))
+	end
+	return function(value) return #value > longest or value:find(text) ~= nil end
+end
+
 -- A plain text, found anywhere, letter case aside; { pattern = "..." }; or a function(value, message).
 local function test_of(name, given)
 	if type(given) == "function" then
@@ -31,13 +43,7 @@ local function test_of(name, given)
 		return function(value) return value:lower():find(text, 1, true) ~= nil end
 	elseif type(given) == "table" and type(given.pattern) == "string" then
 		options.check("a pattern of by_field", given, { pattern = "string" })
-		local text = given.pattern
-		if not pcall(string.find, "", text) then
-			misuse("'%s' is no pattern", text:sub(1, 100))
-		elseif pattern.limit(text) < HEADER_MAX then
-			misuse("pattern '%s' could take too long on a header: anchor it with ^, or search a plain text", text:sub(1, 100))
-		end
-		return function(value) return value:find(text) ~= nil end
+		return pattern_test(given.pattern)
 	end
 	misuse('by_field of drop: %s needs a text, a list of texts, { pattern = "..." } or a function(value, message)', name)
 end
