@@ -152,6 +152,7 @@ flow "chains nest, and a filter that waits holds up nobody else" {
 		carol:same_transaction("ACK", quick, { to = carol:expect(486):header "To" })
 		bob:expect "ACK"
 		net:advance(5)
+		alice:expect(100)
 		alice:same_transaction("ACK", slow, { to = alice:expect(603):header "To" })
 		net:advance(40)
 		bob:expect_nothing()
