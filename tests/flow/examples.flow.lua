@@ -173,26 +173,3 @@ flow "domain_map.lua: each domain goes to its proxy, and to the second when the 
 		rest(net)
 	end,
 }
-
-flow "rate_limit.lua: scanners and floods get no answer, the gateway and quiet phones do" {
-	script = "examples/rate_limit.lua",
-	run = function(net)
-		local alice, bob = phones(net, 8)
-		local gateway = net:phone("gateway", "udp:192.0.2.10:5060")
-		alice:request("OPTIONS", "sip:192.0.2.1", { headers = { "User-Agent: friendly-scanner" } })
-		alice:expect_nothing()
-		for _ = 1, 15 do
-			alice:request("OPTIONS", "sip:192.0.2.1")
-			gateway:request("OPTIONS", "sip:192.0.2.1")
-		end
-		net:equal(#alice:take_all(), 10, "answers to alice")
-		net:equal(#gateway:take_all(), 15, "answers to the gateway")
-		bob:register "sip:bob@example.com"
-		for n = 1, 25 do
-			alice:request("REGISTER", "sip:example.com", { to = "<sip:alice@example.com>", contact = alice:contact(),
-				call_id = "r", cseq = n })
-		end
-		net:equal(#alice:take_all(), 20, "registrations of alice")
-		net:counts { dropped_by_field = 1, dropped_by_source = 10 }
-	end,
-}

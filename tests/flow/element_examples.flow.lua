@@ -1,0 +1,107 @@
+-- The examples of chain elements do what their first line says.
+local digest = require "lib.digest"
+local relayed = require "lib.relayed"
+local expect_failure = relayed.expect_failure
+
+local function phones(net, ...)
+	local list = { (net:phone("alice", relayed.ALICE)) }
+	for i, host in ipairs { ... } do
+		list[i + 1] = net:phone("phone" .. i, "udp:192.0.2." .. host .. ":5060")
+	end
+	return unpack(list)
+end
+
+flow "redirect.lua: callers are sent to where the callee registered, and strangers to nobody" {
+	script = "examples/redirect.lua",
+	run = function(net)
+		local alice, bob = phones(net, 8)
+		bob:register "sip:bob@example.com"
+		local invite = alice:request("INVITE", "sip:bob@example.com")
+		local moved = alice:expect(302) { Contact = { "<sip:phone1@192.0.2.8:5060>;expires=300" } }
+		alice:same_transaction("ACK", invite, { to = moved:header "To" })
+		alice:request("OPTIONS", "sip:carol@example.com")
+		alice:expect(404)
+		alice:request("OPTIONS", "sip:bob@198.51.100.99")
+		alice:expect(404)
+	end,
+}
+
+flow "block_caller.lua: unwanted callers are declined, others get through, nobody subscribes" {
+	script = "examples/block_caller.lua",
+	run = function(net)
+		local alice, bob = phones(net, 8)
+		for _, from in ipairs { "<sip:spam@example.net>;tag=a", "\"Win\" <sip:anonymous@anonymous.invalid>;tag=a" } do
+			local invite = alice:request("INVITE", "sip:bob@192.0.2.8", { from = from })
+			alice:same_transaction("ACK", invite, { to = alice:expect(603):header "To" })
+		end
+		alice:request("OPTIONS", "sip:bob@192.0.2.8", { from = "<sip:spam@example.net>;tag=a" })
+		bob:expect "OPTIONS"
+		alice:request("SUBSCRIBE", "sip:bob@192.0.2.8")
+		alice:expect(405) { Allow = "~INVITE" }
+		alice:request("INVITE", "sip:bob@192.0.2.8")
+		bob:expect "INVITE"
+	end,
+}
+
+flow "rate_limit.lua: scanners and floods get no answer, the gateway and quiet phones do" {
+	script = "examples/rate_limit.lua",
+	run = function(net)
+		local alice, bob = phones(net, 8)
+		local gateway = net:phone("gateway", "udp:192.0.2.10:5060")
+		alice:request("OPTIONS", "sip:192.0.2.1", { headers = { "User-Agent: friendly-scanner" } })
+		alice:expect_nothing()
+		for _ = 1, 15 do
+			alice:request("OPTIONS", "sip:192.0.2.1")
+			gateway:request("OPTIONS", "sip:192.0.2.1")
+		end
+		net:equal(#alice:take_all(), 10, "answers to alice")
+		net:equal(#gateway:take_all(), 15, "answers to the gateway")
+		bob:register "sip:bob@example.com"
+		for n = 1, 25 do
+			alice:request("REGISTER", "sip:example.com", { to = "<sip:alice@example.com>", contact = alice:contact(),
+				call_id = "r", cseq = n })
+		end
+		net:equal(#alice:take_all(), 20, "registrations of alice")
+		net:counts { dropped_by_field = 1, dropped_by_source = 10 }
+	end,
+}
+
+flow "authenticated_registrar.lua: with a password one registers and calls, under no other name, and calls work both ways" {
+	script = "examples/authenticated_registrar.lua",
+	run = function(net)
+		local alice, bob = phones(net, 8)
+		local function send(phone, user, method, uri, given)
+			local password = user == "alice" and "wonderland" or "builder"
+			local first = phone:request(method, uri, given)
+			local refused = phone:expect(method == "REGISTER" and 401 or 407)
+			if method == "INVITE" then
+				phone:same_transaction("ACK", first, { to = refused:header "To" })
+			end
+			given.headers = { (digest.answer(digest.challenge(refused), { user = user, password = password, method = method, uri = uri })) }
+			return phone:request(method, uri, given)
+		end
+		local function register(phone, user, name)
+			send(phone, user, "REGISTER", "sip:example.com", { contact = phone:contact(), to = ("<sip:%s@example.com>"):format(name) })
+		end
+		register(alice, "bob", "alice")
+		alice:expect(403)
+		register(alice, "alice", "alice")
+		alice:expect(200)
+		register(bob, "bob", "bob")
+		bob:expect(200)
+		local invite = send(alice, "alice", "INVITE", "sip:bob@example.com", { from = "<sip:alice@example.com>;tag=a" })
+		local came = bob:expect "INVITE" { uri = "sip:phone1@192.0.2.8:5060", ["Proxy-Authorization"] = false }
+		bob:reply(200)
+		alice:expect(200)
+		bob:request("BYE", "sip:alice@198.51.100.7:5062", { call_id = invite:header "Call-ID", from = invite:header "To" .. ";tag=phone1",
+			to = invite:header "From", route = came:rows "Record-Route" })
+		alice:expect "BYE"
+		alice:reply(200)
+		bob:expect(200)
+		send(alice, "alice", "INVITE", "sip:bob@example.com", { from = "<sip:bob@example.com>;tag=a" })
+		expect_failure(alice, alice.sent, 403)
+		send(alice, "alice", "MESSAGE", "sip:carol@example.com", { from = "<sip:alice@example.com>;tag=a" })
+		alice:expect(404)
+		net:counts { registrations = 2 }
+	end,
+}
