@@ -163,8 +163,7 @@ sub guess {
             $socket->send(request('REGISTER', 'sip:example.com', from => $user, headers => [$line]));
             $sent++, $waiting++;
         }
-        my $response = answer();
-        step('every guess is answered 401', is_code($response, 401));
+        step('every guess is answered 401', 0) if !is_code(answer(), 401);
         $refused++, $waiting--;
     }
     step("$refused guesses are refused", 1);
