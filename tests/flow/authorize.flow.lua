@@ -168,6 +168,36 @@ flow "callbacks may wait, and meanwhile others are served" {
 	end,
 }
 
+flow "a call whose password takes a while goes through the proxy once, and can be cancelled" {
+	script_text = script [[i_am_proxy = true, user2pass = function() sip.sleep(1) return "secret" end]],
+	run = function(net)
+		local alice, bob = net:phone("alice", ALICE), net:phone("bob", BOB)
+		local uri = "sip:bob@198.51.100.8"
+		local first = alice:request("INVITE", uri)
+		local refused = alice:expect(407)
+		alice:same_transaction("ACK", first, { to = refused:header "To" })
+		local line = digest.answer(digest.challenge(refused), { user = "alice", password = "secret", method = "INVITE", uri = uri })
+		local invite = alice:request("INVITE", uri, { headers = { line } })
+		net:advance(0.5)
+		alice:resend(invite)
+		alice:expect(100)
+		alice:take_all()
+		net:advance(0.6)
+		local came = bob:expect "INVITE" { ["Proxy-Authorization"] = false }
+		bob:reply(180)
+		alice:expect(180)
+		alice:same_transaction("CANCEL", invite)
+		alice:expect(200)
+		bob:expect "CANCEL"
+		bob:reply(200)
+		bob:reply(487, { request = came })
+		bob:expect "ACK"
+		alice:same_transaction("ACK", invite, { to = alice:expect(487):header "To" })
+		bob:expect_nothing()
+		net:advance(40)
+	end,
+}
+
 flow "a callback that fails is answered 500 and lets nobody in" {
 	script_text = script [[user2pass = function() error "the database is down" end]],
 	run = function(net)
