@@ -142,7 +142,7 @@ static bool is_offered(const struct authorizer *authorizer, enum digest_algorith
 /* RFC 7616 3.4.6: the digest is for the Request-URI. Parameters aside, which some leave out. */
 static bool is_for_request(const struct msg *msg, struct span digest_uri)
 {
-	struct span request_uri = msg_received_uri(msg);
+	struct span request_uri = msg->received_uri;
 	struct uri said, meant;
 	if (span_eq(digest_uri, request_uri))
 		return true;
