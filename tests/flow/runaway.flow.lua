@@ -14,16 +14,19 @@ local function runaway(msg)
 end
 return { receive = function(msg)
 	if msg.ruri.user == "bad" then runaway(msg) end
-	if msg.ruri.user == "collect" then for _ = 1, 12 do collectgarbage() end end
+	if msg.ruri.user == "collect" then collectgarbage() end
 	return msg:reply(200)
 end }]]):format(setup or "", text)
 end
 
 local function ask(alice, user) return alice:request("MESSAGE", ("sip:%s@example.com"):format(user)) end
 
+-- Each collection in a message of its own: all together may take longer than a short budget.
 local function kept(net, alice)
-	ask(alice, "collect")
-	alice:expect(200)
+	for _ = 1, 12 do
+		ask(alice, "collect")
+		alice:expect(200)
+	end
 	return net:status().memory
 end
 
