@@ -16,12 +16,13 @@ description = {
 source = { url = "git+file://." }
 
 supported_platforms = { "linux" }
-dependencies = { "lua == 5.1" } -- its LuaJIT comes linked, as do libev, c-ares and jansson
+dependencies = { "lua == 5.1" } -- its LuaJIT comes linked, as do libev, c-ares, jansson and libcrypto
 external_dependencies = {
 	LUAJIT = { library = "luajit-5.1" },
 	EV = { library = "ev" },
 	CARES = { library = "cares" },
 	JANSSON = { library = "jansson" },
+	CRYPTO = { library = "crypto" },
 }
 
 build = {
