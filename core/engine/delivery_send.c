@@ -81,9 +81,10 @@ static struct leg *leg_towards(struct delivery *delivery, const struct locate_ta
 	struct engine *engine = delivery->engine;
 	if (addr_is_unroutable(&target->addr))
 		return NULL;
-	struct leg *preferred = delivery->is_own ? NULL : &engine->legs.leg[delivery->from.leg];
+	struct leg_wish wish = {
+		.leg = delivery->is_own ? NULL : &engine->legs.leg[delivery->from.leg]};
 	if (!delivery->leg_serial)
-		return legs_towards(engine, target->transport, &target->addr, preferred);
+		return legs_towards(engine, target->transport, &target->addr, &wish);
 	struct leg *leg = legs_by_serial(engine, delivery->leg_serial);
 	return leg ? legs_towards_among(
 			     engine, target->transport, &target->addr, (uint64_t)1 << leg->index)

@@ -12,6 +12,7 @@
 #include "engine/forward.h"
 #include "engine/relay.h"
 #include "engine/targets.h"
+#include "sip/contact_token.h"
 #include "sip/edit.h"
 #include "store/bindings.h"
 
@@ -62,6 +63,9 @@ static struct packet *packet_take(struct engine *engine)
 	packet->relay = NULL;
 	packet->own_vias = 0;
 	packet->routing = NULL;
+	packet->proxy = NULL;
+	packet->home = 0;
+	packet->home_only = false;
 	packet->is_in_turn = false;
 	packet_touch(packet);
 	engine->n_live++;
@@ -445,6 +449,7 @@ void engine_free(struct engine *engine)
 	targets_free(engine->targets);
 	auth_free(engine->auth);
 	notes_free(engine->rates);
+	contact_key_free(engine->contact_key);
 	msg_fini(&engine->scratch);
 	for (uint32_t i = 0; i < engine->n_packets; i++) {
 		msg_fini(&engine->packets[i]->msg);

@@ -56,6 +56,9 @@ struct packet {
 	uint32_t path_routes;	       /* Route values that came from the Path of that binding */
 	int own_vias;		       /* of a response: Vias of ours on top */
 	const struct routing *routing; /* of the script that has it in hands; NULL: none */
+	const struct proxy *proxy;     /* that forwards it now */
+	uint64_t home;		       /* the place its target is reached from, if that is known */
+	bool home_only;		       /* and from nowhere else */
 	uint32_t slot, generation;
 	uint32_t holds;	 /* nobody holds it: freed at the end of the turn */
 	bool is_own;	 /* made here: it has no Via and no source */
@@ -95,7 +98,8 @@ struct engine {
 	struct timers timers;
 	int64_t wake_at_ms; /* what the world was last asked for */
 	struct legs legs;
-	struct siphash_key key; /* of branches, tags and dialog marks */
+	struct siphash_key key;		 /* of branches, tags and dialog marks */
+	struct contact_key *contact_key; /* of proxies without one; made when first needed */
 	struct bindings *bindings;
 	struct timer sweep; /* of expired bindings; armed while there are any */
 	uint64_t count[COUNTERS];

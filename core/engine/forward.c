@@ -4,18 +4,27 @@
 
 #include "base/put.h"
 #include "engine/branch.h"
+#include "engine/contacts.h"
 #include "engine/outgoing.h"
 #include "engine/relay.h"
 #include "sip/edit.h"
 
 /* ---- refusing ---- */
 
-static void answer(struct packet *packet, uint32_t code, struct span headers)
+static void answer_with(
+	struct packet *packet, uint32_t code, struct span reason, struct span headers)
 {
 	if (packet->msg.method_id == METHOD_ACK)
 		packet_drop(packet, COUNT_acks_undeliverable);
+	else if (code >= 300 && packet->proxy && packet->proxy->quiet)
+		packet_drop(packet, COUNT_answers_withheld);
 	else
-		packet_reply(packet, code, span_of(NULL, 0), headers);
+		packet_reply(packet, code, reason, headers);
+}
+
+static void answer(struct packet *packet, uint32_t code, struct span headers)
+{
+	answer_with(packet, code, span_of(NULL, 0), headers);
 }
 
 /* 420 names what is not understood: everything (RFC 3261 16.3 (5), 20.40). */
@@ -37,10 +46,21 @@ static void answer_bad_extension(struct packet *packet)
 	answer(packet, 420, span_between(text, out));
 }
 
+/* While its handler waited. */
+static bool was_cancelled(struct packet *packet)
+{
+	if (!packet->relay || !packet->relay->cancelled)
+		return false;
+	packet_reply(packet, 487, span_of(NULL, 0), span_of(NULL, 0));
+	return true;
+}
+
 static void refuse(struct packet *packet, const struct route *route)
 {
 	if (route->loop)
 		packet->engine->count[COUNT_loops]++;
+	if (route->bad_contact)
+		packet->engine->count[COUNT_contacts_refused]++;
 	if (route->too_many_hops)
 		packet->engine->count[COUNT_too_many_hops]++;
 	if (route->code == 420)
@@ -74,38 +94,76 @@ static int send_request(struct packet *packet, struct leg *out, const struct add
 	return engine_send(packet->engine, &to, iov, n);
 }
 
+/* Contacts before the Vias: what is refused here has to find its way back by those before us. */
+static uint32_t change(struct packet *packet, const struct route *route, struct leg *out, int *vias)
+{
+	struct outgoing made;
+	const struct proxy *proxy = packet->proxy;
+	*vias = 0;
+	if (proxy_hides(proxy, packet_leg(packet), out) && !proxy->by_script) {
+		uint32_t code = contacts_rewrite(packet, out);
+		if (code)
+			return code;
+	}
+	int rc = outgoing_edit(packet, route, out, 0, &made);
+	*vias = made.vias;
+	return rc < 0 ? 513 : 0;
+}
+
 static void forward_by(struct packet *packet, const struct route *route, struct leg *out,
 	const struct addr *target)
 {
-	struct outgoing made;
-	uint32_t code = 0;
-	if (outgoing_edit(packet, route, out, 0, &made) < 0)
-		code = 513;
-	else if (send_request(packet, out, target) < 0)
+	int vias;
+	uint32_t code = change(packet, route, out, &vias);
+	if (!code && send_request(packet, out, target) < 0)
 		code = 503;
 	if (!code) {
 		packet->decision = DECISION_FORWARDED;
 		packet->engine->count[COUNT_forwarded]++;
 		return;
 	}
-	while (made.vias-- > 0) /* the answer is for those before us */
+	while (vias-- > 0) /* the answer is for those before us */
 		edit_pop_value(&packet->msg, HDR_VIA);
 	answer(packet, code, span_of(NULL, 0));
 }
 
-static void forward_planned(struct packet *packet, const struct route *route,
+/* Where to leave by: as our own Route says; as the word in the Request-URI says; the side a
+ * binding came from; of two sides the other one; where it came in. */
+static struct leg *choose_leg(struct packet *packet, const struct route *route,
 	enum transport transport, const struct addr *target)
 {
-	struct leg *preferred = route->leg ? route->leg : packet_leg(packet);
-	struct leg *out = addr_is_unroutable(target)
-				  ? NULL
-				  : legs_towards(packet->engine, transport, target, preferred);
+	struct engine *engine = packet->engine;
+	struct leg *in = packet_leg(packet);
+	struct leg_wish wish = {.leg = route->leg, .rather = in};
+	if (addr_is_unroutable(target))
+		return NULL;
+	if (route->found && route->at_target) {
+		wish.leg = NULL;
+		wish.place = route->contact.leads_to;
+		wish.nowhere_else = true;
+	} else if (packet->home && (route->at_target || !packet->home_only)) {
+		wish.leg = NULL;
+		wish.place = packet->home;
+		wish.nowhere_else = packet->home_only;
+	} else {
+		wish.place = legs_other_place(engine, in);
+	}
+	return legs_towards(engine, transport, target, &wish);
+}
+
+static enum forward_result plan_towards(struct packet *packet, const struct route *route,
+	enum transport transport, const struct addr *target)
+{
+	struct leg *out = choose_leg(packet, route, transport, target);
 	if (!out)
 		answer(packet, 503, span_of(NULL, 0));
 	else if (legs_is_own_address(packet->engine, out->address.transport, target))
 		answer_as_target(packet);
-	else
-		forward_by(packet, route, out, target);
+	else {
+		packet->to = (struct flow){.leg = out->index, .peer = *target};
+		return FORWARD_PLANNED;
+	}
+	return FORWARD_DONE;
 }
 
 /* RFC 3261 18.1.1: beyond that a stream is better, when there is one. */
@@ -114,29 +172,34 @@ static bool is_too_big(const struct packet *packet)
 	return packet->msg.head_n + packet->msg.body.n > RESOLVE_UDP_MAX;
 }
 
+/* The next hop is a contact that a word of ours, or a script, led to. */
+static bool leads_home(const struct packet *packet, const struct route *route)
+{
+	return route->at_target && (route->found || packet->home_only);
+}
+
 static struct resolve_query query_of(const struct packet *packet, const struct route *route)
 {
 	return (struct resolve_query){
 		.uri = &route->next_hop,
-		.routing = packet->routing,
+		.routing = leads_home(packet, route) ? NULL : packet->routing,
 		.too_big_for_udp = is_too_big(packet),
 		.seed = route->loop_part,
 	};
 }
 
-static enum forward_result forward_request(struct packet *packet)
+static enum forward_result plan_request(struct packet *packet, struct route *route)
 {
-	struct route route;
 	struct leg *self;
 	enum transport transport;
 	struct locate_target target;
 	struct span maddr;
-	route_request(packet, &route);
-	if (route.code) {
-		refuse(packet, &route);
+	route_request(packet, route);
+	if (route->code) {
+		refuse(packet, route);
 		return FORWARD_DONE;
 	}
-	struct uri *next = &route.next_hop;
+	struct uri *next = &route->next_hop;
 	if (!uri_transport(next, &transport) || transport == TRANSPORT_TLS) {
 		answer(packet, next->scheme == URI_SIPS ? 416 : 503, span_of(NULL, 0));
 		return FORWARD_DONE;
@@ -147,47 +210,52 @@ static enum forward_result forward_request(struct packet *packet)
 		return FORWARD_DONE;
 	}
 	struct addr addr;
-	if (!is_too_big(packet) &&
-		!packet->routing) { /* nearly always: an address, and no choice */
+	struct resolve_query query = query_of(packet, route);
+	if (!query.too_big_for_udp && !query.routing) { /* nearly always: an address, no choice */
 		if (!addr_parse_ip(
 			    elsewhere ? maddr : next->host, uri_port_or_default(next), &addr))
 			return FORWARD_RESOLVE;
-		forward_planned(packet, &route, transport, &addr);
-		return FORWARD_DONE;
+		return plan_towards(packet, route, transport, &addr);
 	}
-	struct resolve_query query = query_of(packet, &route);
 	if (!resolve_now(packet->engine, &query, &target))
 		return FORWARD_RESOLVE;
-	forward_planned(packet, &route, target.transport, &target.addr);
+	return plan_towards(packet, route, target.transport, &target.addr);
+}
+
+static enum forward_result plan_request_to(
+	struct packet *packet, const struct locate_target *target, struct route *route)
+{
+	if (was_cancelled(packet))
+		return FORWARD_DONE;
+	route_request(packet, route);
+	if (route->code)
+		refuse(packet, route);
+	else if (!target)
+		answer(packet, 503, span_of(NULL, 0));
+	else
+		return plan_towards(packet, route, target->transport, &target->addr);
 	return FORWARD_DONE;
 }
 
-struct resolve *forward_resolve(struct packet *packet, resolve_fn done, void *arg)
+static void send_planned(struct packet *packet, const struct route *route)
+{
+	struct addr target = packet->to.peer;
+	forward_by(packet, route, &packet->engine->legs.leg[packet->to.leg], &target);
+}
+
+struct resolve *forward_resolve(
+	struct packet *packet, const struct proxy *proxy, resolve_fn done, void *arg)
 {
 	struct route route;
 	if (!packet->msg.is_request)
 		return NULL;
+	packet->proxy = proxy;
 	route_request(packet, &route);
+	packet->proxy = NULL;
 	if (route.code)
 		return NULL;
 	struct resolve_query query = query_of(packet, &route);
 	return resolve_start(packet->engine, &query, done, arg);
-}
-
-void forward_request_to(struct packet *packet, const struct locate_target *target)
-{
-	struct route route;
-	if (packet->relay && packet->relay->cancelled) {
-		packet_reply(packet, 487, span_of(NULL, 0), span_of(NULL, 0));
-		return;
-	}
-	route_request(packet, &route);
-	if (route.code)
-		refuse(packet, &route);
-	else if (!target)
-		answer(packet, 503, span_of(NULL, 0));
-	else
-		forward_planned(packet, &route, target->transport, &target->addr);
 }
 
 static bool has_mark(const struct branch_seed *seed, struct span tag, struct span mark)
@@ -288,25 +356,34 @@ static struct upstream find_upstream(struct packet *packet)
 	return up;
 }
 
-static void forward_response(struct packet *packet)
+static enum forward_result plan_response(struct packet *packet)
 {
-	struct msg *msg = &packet->msg;
 	struct upstream up = find_upstream(packet);
 	if (!up.own_vias || !up.is_known) {
 		packet_drop(
 			packet, up.own_vias ? COUNT_responses_no_target : COUNT_responses_not_ours);
-		return;
+		return FORWARD_DONE;
 	}
-	for (int i = 0; i < up.own_vias; i++)
-		edit_pop_value(msg, HDR_VIA);
-	struct iovec iov[WORLD_IOV_MAX];
-	const struct leg *leg = &packet->engine->legs.leg[up.flow.leg];
-	bool stream = transport_is_reliable(leg->address.transport);
-	uint32_t pieces = write_msg(msg, iov, WORLD_IOV_MAX, stream);
+	packet->own_vias = up.own_vias;
 	packet->to = up.flow;
+	return FORWARD_PLANNED;
+}
+
+static void send_response(struct packet *packet)
+{
+	struct msg *msg = &packet->msg;
+	const struct proxy *proxy = packet->proxy;
+	const struct leg *out = &packet->engine->legs.leg[packet->to.leg];
+	for (int i = 0; i < packet->own_vias; i++)
+		edit_pop_value(msg, HDR_VIA);
+	if (proxy_hides(proxy, packet_leg(packet), out) && !proxy->by_script)
+		contacts_rewrite(packet, out);
+	struct iovec iov[WORLD_IOV_MAX];
+	bool stream = transport_is_reliable(out->address.transport);
+	uint32_t pieces = write_msg(msg, iov, WORLD_IOV_MAX, stream);
 	packet->decision = DECISION_FORWARDED;
 	packet->engine->count[COUNT_forwarded]++;
-	engine_send(packet->engine, &up.flow, iov, pieces);
+	engine_send(packet->engine, &packet->to, iov, pieces);
 }
 
 void forward_undelivered(struct packet *packet)
@@ -322,14 +399,81 @@ void forward_undelivered(struct packet *packet)
 	packet_reply(packet, 503, span_of(NULL, 0), span_of(NULL, 0));
 }
 
-enum forward_result forward(struct packet *packet)
+/* ---- whole, and in two steps ---- */
+
+enum forward_result forward(struct packet *packet, const struct proxy *proxy)
 {
-	if (packet->relay && packet->relay->cancelled) { /* while its handler waited */
-		packet_reply(packet, 487, span_of(NULL, 0), span_of(NULL, 0));
-		return FORWARD_DONE;
+	struct route route;
+	enum forward_result result = FORWARD_DONE;
+	packet->proxy = proxy;
+	if (packet->msg.is_request) {
+		if (!was_cancelled(packet))
+			result = plan_request(packet, &route);
+		if (result == FORWARD_PLANNED)
+			send_planned(packet, &route);
+	} else if (plan_response(packet) == FORWARD_PLANNED) {
+		send_response(packet);
 	}
+	packet->proxy = NULL;
+	return result == FORWARD_RESOLVE ? FORWARD_RESOLVE : FORWARD_DONE;
+}
+
+void forward_request_to(
+	struct packet *packet, const struct proxy *proxy, const struct locate_target *target)
+{
+	struct route route;
+	packet->proxy = proxy;
+	if (plan_request_to(packet, target, &route) == FORWARD_PLANNED)
+		send_planned(packet, &route);
+	packet->proxy = NULL;
+}
+
+enum forward_result forward_plan(struct packet *packet, const struct proxy *proxy)
+{
+	struct route route;
+	enum forward_result result = FORWARD_DONE;
+	packet->proxy = proxy;
+	if (!packet->msg.is_request)
+		result = plan_response(packet);
+	else if (!was_cancelled(packet))
+		result = plan_request(packet, &route);
+	packet->proxy = NULL;
+	return result;
+}
+
+enum forward_result forward_plan_to(
+	struct packet *packet, const struct proxy *proxy, const struct locate_target *target)
+{
+	struct route route;
+	packet->proxy = proxy;
+	enum forward_result result = plan_request_to(packet, target, &route);
+	packet->proxy = NULL;
+	return result;
+}
+
+void forward_go(struct packet *packet, const struct proxy *proxy)
+{
+	struct route route;
+	packet->proxy = proxy;
+	if (!packet->msg.is_request) {
+		send_response(packet);
+	} else if (!was_cancelled(packet)) {
+		route_request(packet, &route);
+		if (route.code)
+			refuse(packet, &route);
+		else
+			send_planned(packet, &route);
+	}
+	packet->proxy = NULL;
+}
+
+void forward_refuse(
+	struct packet *packet, const struct proxy *proxy, uint32_t code, struct span reason)
+{
+	packet->proxy = proxy;
 	if (packet->msg.is_request)
-		return forward_request(packet);
-	forward_response(packet);
-	return FORWARD_DONE;
+		answer_with(packet, code, reason, span_of(NULL, 0));
+	else
+		packet_drop(packet, COUNT_responses_refused);
+	packet->proxy = NULL;
 }

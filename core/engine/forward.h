@@ -9,17 +9,30 @@
 #include "engine/resolve.h"
 
 enum forward_result {
-	FORWARD_DONE,	/* forwarded, answered or dropped: the packet has its decision */
-	FORWARD_RESOLVE /* a name has to be looked up first: forward_resolve */
+	FORWARD_DONE,	 /* forwarded, answered or dropped: the packet has its decision */
+	FORWARD_RESOLVE, /* a name has to be looked up first: forward_resolve */
+	FORWARD_PLANNED, /* nothing is changed yet: packet->to says where it would go */
 };
 
-/* Requests by Route, then Request-URI; responses by Via. */
-enum forward_result forward(struct packet *packet);
+struct proxy;
+/* Requests by Route, then Request-URI; responses by Via. Never FORWARD_PLANNED. */
+enum forward_result forward(struct packet *packet, const struct proxy *proxy);
 /* Looks up where a request goes that needed it; the choice follows from the request alone, so that
  * a retransmission goes the same way (RFC 3261 16.11). NULL: it does not need it. */
-struct resolve *forward_resolve(struct packet *packet, resolve_fn done, void *arg);
+struct resolve *forward_resolve(
+	struct packet *packet, const struct proxy *proxy, resolve_fn done, void *arg);
 /* Such a request; `target` NULL: there is none, it is answered. */
-void forward_request_to(struct packet *packet, const struct locate_target *target);
+void forward_request_to(
+	struct packet *packet, const struct proxy *proxy, const struct locate_target *target);
+/* The same in two steps, for scripts that have something to say in between: where would it go, and
+ * then it goes there. */
+enum forward_result forward_plan(struct packet *packet, const struct proxy *proxy);
+enum forward_result forward_plan_to(
+	struct packet *packet, const struct proxy *proxy, const struct locate_target *target);
+void forward_go(struct packet *packet, const struct proxy *proxy);
+/* An answer of the proxy itself, unless it keeps such things to itself. */
+void forward_refuse(
+	struct packet *packet, const struct proxy *proxy, uint32_t code, struct span reason);
 /* `packet` is a request we wrote that never left: answers 503 to whom it came from, as its Vias
  * tell. */
 void forward_undelivered(struct packet *packet);

@@ -33,6 +33,17 @@ static struct leg *free_slot(struct legs *legs)
 	return &legs->leg[legs->n++];
 }
 
+/* Host names have no letter case. No secret: a name for a name, by a hash of fixed key. */
+static uint64_t place_of(const struct leg_name *name)
+{
+	static const struct siphash_key fixed = {0};
+	char text[sizeof name->text];
+	for (uint32_t i = 0; i < name->n; i++)
+		text[i] = ascii_lower(name->text[i]);
+	uint64_t place = siphash(&fixed, text, name->n);
+	return place ? place : 1;
+}
+
 /* What its text says beside where it listens. */
 static void show_as(struct leg *leg, const struct leg_spec *spec)
 {
@@ -46,6 +57,7 @@ static void show_as(struct leg *leg, const struct leg_spec *spec)
 	name->port = spec->port ? spec->port : addr_port(&leg->address.bind);
 	name->n = (uint32_t)snprintf(
 		name->text, sizeof name->text, "%.*s:%u", (int)shown.n, shown.p, name->port);
+	leg->place = place_of(name);
 	/* A stream leg accepts connections where it says it is: what we open may be used both ways
 	 * (RFC 5923 8.1). */
 	enum transport transport = leg->address.transport;
@@ -311,6 +323,18 @@ bool legs_is_self(struct engine *engine, const struct uri *uri, struct leg **fou
 	return false;
 }
 
+bool legs_have(struct engine *engine, struct span host, uint16_t port)
+{
+	for (uint32_t i = 0; i < engine->legs.n; i++) {
+		const struct leg *leg = &engine->legs.leg[i];
+		if (leg->state != LEG_CLOSED &&
+			(is_name(&leg->shown, host, port) || is_bound_to(leg, host, port) ||
+				former_name(leg, host, port)))
+			return true;
+	}
+	return false;
+}
+
 bool legs_is_own_address(struct engine *engine, enum transport transport, const struct addr *target)
 {
 	for (uint32_t i = 0; i < engine->legs.n; i++) {
@@ -341,17 +365,58 @@ static bool can_reach(const struct leg *leg, enum transport transport, const str
 	       (!leg->n_networks || may_reach(leg, peer));
 }
 
+uint64_t legs_place(struct engine *engine, uint32_t half)
+{
+	for (uint32_t i = 0; i < engine->legs.n; i++) {
+		const struct leg *leg = &engine->legs.leg[i];
+		if (leg->state != LEG_CLOSED && (uint32_t)leg->place == half)
+			return leg->place;
+	}
+	return 0;
+}
+
+uint64_t legs_other_place(struct engine *engine, const struct leg *leg)
+{
+	uint64_t other = 0;
+	for (uint32_t i = 0; i < engine->legs.n; i++) {
+		const struct leg *at = &engine->legs.leg[i];
+		if (at->state != LEG_OPEN || at->place == leg->place || at->place == other)
+			continue;
+		if (other)
+			return 0;
+		other = at->place;
+	}
+	return other;
+}
+
+static struct leg *first_at(
+	struct engine *engine, uint64_t place, enum transport transport, const struct addr *peer)
+{
+	for (uint32_t i = 0; i < engine->legs.n; i++) {
+		struct leg *leg = &engine->legs.leg[i];
+		if ((!place || leg->place == place) && can_reach(leg, transport, peer))
+			return leg;
+	}
+	return NULL;
+}
+
 struct leg *legs_towards(struct engine *engine, enum transport transport, const struct addr *peer,
-	struct leg *preferred)
+	const struct leg_wish *wish)
 {
 	static const enum transport any[] = {TRANSPORT_UDP, TRANSPORT_TCP};
 	for (unsigned t = 0; t < (transport ? 1 : 2); t++) {
 		enum transport wanted = transport ? transport : any[t];
-		if (preferred && can_reach(preferred, wanted, peer))
-			return preferred;
-		for (uint32_t i = 0; i < engine->legs.n; i++)
-			if (can_reach(&engine->legs.leg[i], wanted, peer))
-				return &engine->legs.leg[i];
+		struct leg *leg = NULL;
+		if (wish->leg && can_reach(wish->leg, wanted, peer))
+			return wish->leg;
+		if (wish->place)
+			leg = first_at(engine, wish->place, wanted, peer);
+		if (!leg && !wish->nowhere_else)
+			leg = wish->rather && can_reach(wish->rather, wanted, peer)
+				      ? wish->rather
+				      : first_at(engine, 0, wanted, peer);
+		if (leg)
+			return leg;
 	}
 	return NULL;
 }

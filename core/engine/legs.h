@@ -40,6 +40,8 @@ struct leg {
 	uint32_t via_n, record_route_n;
 	struct network networks[LEG_NETWORKS_MAX]; /* the only ones it delivers to; none: all */
 	uint32_t n_networks;
+	uint64_t place;	 /* its shown address as a number: the same on every machine and after every
+			    start */
 	int64_t used_ms; /* last time something was sent or received on it */
 	uint64_t n_received, n_sent;
 	uint32_t n_transactions; /* that go by it: it stays open as long */
@@ -106,6 +108,8 @@ struct leg *legs_by_sent_by(struct engine *engine, enum transport transport, str
 /* True when the URI names one of our legs: shown or bound address, its port (default filled in)
  * and, when the URI says one, its transport. The leg found is put into `*leg` (may be NULL). */
 bool legs_is_self(struct engine *engine, const struct uri *uri, struct leg **leg);
+/* The same whatever the transport. */
+bool legs_have(struct engine *engine, struct span host, uint16_t port);
 /* Sent to it by that transport, a message would come back to ourselves. */
 bool legs_is_own_address(
 	struct engine *engine, enum transport transport, const struct addr *target);
@@ -114,7 +118,21 @@ struct leg *legs_by_serial(struct engine *engine, uint32_t serial);
 /* The first of these (bits by index; 0: of all) that can reach `peer`; NULL when none. */
 struct leg *legs_towards_among(
 	struct engine *engine, enum transport transport, const struct addr *peer, uint64_t legs);
-/* A leg that can reach `peer` by `transport`: `preferred` when it can, else the first that can;
- * NULL when none. TRANSPORT_NONE: UDP before TCP. */
+/* Where legs are: those shown by one host and port are one place, whatever their transports. */
+
+/* The place whose lower half this is; 0: no leg is there. */
+uint64_t legs_place(struct engine *engine, uint32_t half);
+/* The other place, when the open legs are at just two and `leg` is at one of them; else 0. */
+uint64_t legs_other_place(struct engine *engine, const struct leg *leg);
+
+/* Which leg a message should leave by, most wanted first. */
+struct leg_wish {
+	struct leg *leg;    /* this one; NULL: none in particular */
+	uint64_t place;	    /* then one of this place; 0: none in particular */
+	bool nowhere_else;  /* then none */
+	struct leg *rather; /* then this one, before the others */
+};
+/* The leg wished for most that can reach `peer` by `transport`; NULL when none. TRANSPORT_NONE: UDP
+ * before TCP. */
 struct leg *legs_towards(struct engine *engine, enum transport transport, const struct addr *peer,
-	struct leg *preferred);
+	const struct leg_wish *wish);

@@ -90,15 +90,19 @@ static int remove_last_route(struct msg *msg)
 	return 0;
 }
 
-/* RFC 3261 16.4 and 16.6 (6): Route and Request-URI as the plan says. */
-static int apply_route(struct msg *msg, const struct route *route)
+/* RFC 3261 16.4 and 16.6 (6): Route and Request-URI as the plan says. A contact of ours is shown as
+ * the side it is sent to may see it. */
+static int apply_route(struct packet *packet, const struct route *route, const struct leg *out)
 {
+	struct msg *msg = &packet->msg;
 	int rc = 0;
 	if (route->undo_strict) {
 		struct span uri = arena_copy(&msg->arena, route->request_uri);
 		rc |= remove_last_route(msg);
 		rc |= edit_uri(msg, uri);
 	}
+	if (route->found)
+		rc |= edit_uri(msg, contact_shown(packet, &route->found_uri, &route->contact, out));
 	for (uint32_t i = 0; i < route->own_routes; i++)
 		rc |= edit_pop_value(msg, HDR_ROUTE);
 	if (route->strict_next) {
@@ -122,7 +126,7 @@ int outgoing_edit(struct packet *packet, const struct route *route, struct leg *
 	const struct via *via = msg_top_via(msg);
 	struct branch_below below = branch_below(via);
 	*made = (struct outgoing){0};
-	int rc = set_max_forwards(msg, route->hops_left) | apply_route(msg, route);
+	int rc = set_max_forwards(msg, route->hops_left) | apply_route(packet, route, out);
 	/* Leaving by another leg we are two hops in one, so that answers and later requests find
 	 * the right leg (RFC 5658). */
 	if (in != out && rc == 0) {

@@ -100,6 +100,8 @@ bool registrar_route(struct packet *packet)
 		if (binding.path.n)
 			add_path(packet, binding.path);
 		packet->located = true;
+		if (binding.flow.leg < packet->engine->legs.n)
+			packet->home = packet->engine->legs.leg[binding.flow.leg].place;
 		return true;
 	}
 	return false;

@@ -246,10 +246,11 @@ static void try_next(struct branch *branch)
 	if (branch->next_target) /* another transaction, another branch (RFC 3263 4.3) */
 		branch->number = ++relay->n_branches;
 	const struct locate_target *target = &branch->targets[branch->next_target++];
-	struct leg *out = request && !addr_is_unroutable(&target->addr)
-				  ? legs_towards(relay->engine, target->transport, &target->addr,
-					    packet_leg(request))
-				  : NULL;
+	struct leg_wish wish = {.leg = request ? packet_leg(request) : NULL};
+	struct leg *out =
+		request && !addr_is_unroutable(&target->addr)
+			? legs_towards(relay->engine, target->transport, &target->addr, &wish)
+			: NULL;
 	struct made made = {0};
 	uint16_t code = 503;
 	/* To ourselves it would go round in a circle: nobody here wanted it (RFC 3261 16.5). */

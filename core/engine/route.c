@@ -89,6 +89,30 @@ static void undo_strict_router(struct packet *packet, struct route *route, struc
 	*request_uri = uri;
 }
 
+/* The Request-URI may be a word of ours: the contact behind it is meant, and the place that leads
+ * to it. What a Contact says behind '?' is not for a Request-URI (RFC 3261 19.1.1). */
+static void read_contact(struct packet *packet, struct route *route, struct uri *request_uri)
+{
+	enum contact_kind kind = contact_read(packet, request_uri, &route->contact);
+	if (kind == CONTACT_PLAIN)
+		return;
+	const char *headers = span_find(route->contact.contact, '?');
+	if (headers)
+		route->contact.contact = span_between(route->contact.contact.p, headers);
+	const struct leg at_home = {.place = route->contact.leads_to};
+	struct span text = kind == CONTACT_OURS
+				   ? contact_shown(packet, request_uri, &route->contact, &at_home)
+				   : span_of(NULL, 0);
+	struct uri uri;
+	if (!text.p || uri_parse(text, &uri)) {
+		route->bad_contact = true;
+		return refuse(route, 404);
+	}
+	route->found = true;
+	route->found_uri = *request_uri;
+	*request_uri = uri;
+}
+
 void route_request(struct packet *packet, struct route *route)
 {
 	struct msg *msg = &packet->msg;
@@ -101,6 +125,11 @@ void route_request(struct packet *packet, struct route *route)
 		return refuse(route, 400);
 	struct uri request_uri = *parsed;
 	undo_strict_router(packet, route, &request_uri);
+	if (packet->proxy && packet->proxy->rewrites && !packet->proxy->by_script) {
+		read_contact(packet, route, &request_uri);
+		if (route->code)
+			return;
+	}
 
 	struct msg_values routes = msg_values(msg, HDR_ROUTE);
 	for (struct span value; msg_values_next(&routes, &value);) {
@@ -116,9 +145,13 @@ void route_request(struct packet *packet, struct route *route)
 			return;
 		}
 		route->own_routes++;
-		route->leg = leg;
+		/* Without our mark it may be a phone's own, which says no more than: come here. */
+		bool says = leg->place != packet_leg(packet)->place ||
+			    uri_has_param(&route->next_hop, SPAN("d"));
+		route->leg = says ? leg : NULL;
 	}
 	if (!is_sip(&request_uri))
 		return refuse(route, 416);
 	route->next_hop = request_uri;
+	route->at_target = true;
 }

@@ -72,11 +72,6 @@ typedef struct vd_rate {
 	double interval; // seconds
 } vd_rate;
 int vd_message_rate(vd_script *script, double message, const vd_rate *limit, const char *name, uint32_t n);
-// Statelessly, by Route and Request-URI or by Via. VD_RESOLVE: nothing done yet, vd_wait_target comes first. VD_STATEFUL: nothing done; its
-// caller had a 100 while the handler waited and repeats it no more, so a transaction has to.
-int vd_message_forward(vd_script *script, double message);
-// After vd_wait_target: to the address found, or answered when there is none.
-int vd_message_forward_found(vd_script *script, double message);
 // 1 when the request belongs to a dialog whose first request was forwarded here.
 int vd_message_in_dialog(vd_script *script, double message);
 
@@ -88,6 +83,50 @@ int vd_relay_start(vd_script *script, double message, double timeout, int hook);
 // After the wait: how it ended (0 final, 1 timeout, 2 unreachable, 3 cancelled, 4 answered meanwhile, 5 a limit) in extra, and the handle of the final response in
 // number, below 0 when there is none.
 int vd_relay_result(vd_script *script, vd_value *out);
+
+// ---- stateless proxy ----
+
+typedef struct vd_proxy {
+	int rewrites, by_script, force, quiet; // booleans; by_script: contacts are rewritten by Lua
+} vd_proxy;
+// Returns the number of the proxy, or a negative code. Proxies without keys that are told the same are one.
+int vd_proxy_new(vd_script *script, const vd_proxy *options, int has_keys);
+// The first makes words, the others are accepted. VD_BAD_VALUE: too short.
+int vd_proxy_key(vd_script *script, int proxy, const char *secret, uint32_t n);
+// By Route and Request-URI or by Via. VD_RESOLVE: nothing done yet, vd_wait_target comes first. VD_STATEFUL: nothing done; its
+// caller had a 100 while the handler waited and repeats it no more, so a transaction has to.
+int vd_proxy_forward(vd_script *script, int proxy, double message);
+// After vd_wait_target: to the address found, or answered when there is none.
+int vd_proxy_forward_found(vd_script *script, int proxy, double message);
+
+// The same in two steps. VD_OK: it was answered or dropped; VD_NUMBER: the plan is there, vd_proxy_send carries it out.
+typedef struct vd_plan {
+	uint32_t incoming, outgoing; // serials of legs
+	int hides;                   // contacts are to be rewritten
+	int apart;                   // the legs are at different places
+	int late;                    // nothing is hidden, and its caller repeats it no more: a transaction has to
+} vd_plan;
+int vd_proxy_plan(vd_script *script, int proxy, double message, vd_plan *plan);
+int vd_proxy_plan_found(vd_script *script, int proxy, double message, vd_plan *plan);
+int vd_proxy_send(vd_script *script, int proxy, double message);
+// An error answer of the proxy; a response is dropped.
+int vd_proxy_refuse(vd_script *script, int proxy, double message, uint32_t code, const char *reason, uint32_t reason_n);
+
+// Contacts that a script rewrites: the text behind "sip:", and the user part when it is a word (letters, digits, - . _) at one of our legs, else nothing.
+typedef struct vd_contact {
+	vd_value contact, word;
+	int is_refer_to;
+} vd_contact;
+int vd_contact_of_uri(vd_script *script, double message, vd_contact *out);
+// Request-URI of the scheme it has; the leg is one of that spec (n 0: any).
+int vd_contact_set_uri(vd_script *script, double message, const char *contact, uint32_t n, const char *spec, uint32_t spec_n);
+// By number, 0 first. VD_ABSENT: there are no more; VD_LIMIT: too many.
+int vd_contact_at(vd_script *script, double message, uint32_t number, vd_contact *out);
+int vd_contact_restore(vd_script *script, double message, uint32_t number, const char *contact, uint32_t n);
+int vd_contact_show(vd_script *script, double message, uint32_t number, const char *word, uint32_t n, uint32_t outgoing);
+// Bytes as letters that survive any letter case, and back.
+int vd_letters(vd_script *script, const char *bytes, uint32_t n, vd_value *out);
+int vd_letters_undo(vd_script *script, const char *letters, uint32_t n, vd_value *out);
 
 // ---- values ----
 
@@ -158,8 +197,8 @@ int vd_auth_challenge(vd_script *script, int authorizer, double message, const c
 // Each files the one wish of the running task; Lua then yields to the host. VD_REFUSED: not in a task that may wait.
 
 int vd_wait_sleep(vd_script *script, double seconds);
-// Where the request goes that vd_message_forward said VD_RESOLVE about.
-int vd_wait_target(vd_script *script, double message);
+// Where the request goes that this proxy said VD_RESOLVE about.
+int vd_wait_target(vd_script *script, int proxy, double message);
 int vd_wait_lookup(vd_script *script, int type, const char *name, uint32_t n, double timeout);
 typedef struct vd_record {
 	int type;
@@ -231,6 +270,7 @@ int vd_log(vd_script *script, int level, const char *text, uint32_t n);
 typedef struct vd_leg {
 	vd_value spec, address, host, ip;
 	uint32_t serial; // what a task is told; never used again
+	uint32_t place;  // the address shown to others as a number
 	uint16_t port;
 	int transport;
 } vd_leg;

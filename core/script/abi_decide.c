@@ -124,49 +124,6 @@ int vd_message_rate(
 	return rate_allows(script->engine, &rate, &packet->from.peer);
 }
 
-/* ---- forwarding ---- */
-
-static int may_forward(struct vd_script *script, double handle, struct packet **packet)
-{
-	*packet = packet_of(script->engine, handle);
-	if (!*packet)
-		return VD_GONE;
-	return (*packet)->decision == DECISION_NONE ? VD_OK : VD_REFUSED;
-}
-
-static bool must_be_stateful(const struct vd_script *script, const struct packet *packet)
-{
-	const struct relay *relay = packet->relay;
-	return packet->msg.is_request && relay && relay_has_spoken(relay) &&
-	       !relay_is_stateful(relay) && script->running && script->running->packet == packet;
-}
-
-int vd_message_forward(struct vd_script *script, double handle)
-{
-	struct packet *packet;
-	int rc = may_forward(script, handle, &packet);
-	if (rc)
-		return rc;
-	if (must_be_stateful(script, packet))
-		return VD_STATEFUL;
-	return forward(packet) == FORWARD_DONE ? VD_OK : VD_RESOLVE;
-}
-
-int vd_message_forward_found(struct vd_script *script, double handle)
-{
-	struct packet *packet;
-	const struct task *task = script->running;
-	int rc = may_forward(script, handle, &packet);
-	if (rc)
-		return rc;
-	if (!task || !packet->msg.is_request)
-		return VD_MISUSE;
-	if (must_be_stateful(script, packet))
-		return VD_STATEFUL;
-	forward_request_to(packet, task->n_targets ? task->targets : NULL);
-	return VD_OK;
-}
-
 int vd_message_in_dialog(struct vd_script *script, double handle)
 {
 	struct packet *packet = packet_of(script->engine, handle);

@@ -125,6 +125,7 @@ int vd_leg_at(struct vd_script *script, uint32_t index, vd_leg *out)
 	give(&out->ip,
 		span_of(script->scratch, addr_print_ip(&leg->address.bind, script->scratch)));
 	out->serial = leg->serial;
+	out->place = (uint32_t)leg->place;
 	out->port = leg->shown.port;
 	out->transport = (int)leg->address.transport;
 	return VD_OK;

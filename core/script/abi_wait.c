@@ -79,7 +79,7 @@ static void targets_found(
 	task_resume(task);
 }
 
-int vd_wait_target(struct vd_script *script, double handle)
+int vd_wait_target(struct vd_script *script, int proxy, double handle)
 {
 	struct task *task = may_wait(script);
 	struct packet *packet = packet_of(script->engine, handle);
@@ -87,7 +87,9 @@ int vd_wait_target(struct vd_script *script, double handle)
 		return VD_GONE;
 	if (!task)
 		return VD_REFUSED;
-	task->resolve = forward_resolve(packet, targets_found, task);
+	if (proxy < 0 || (uint32_t)proxy >= script->n_stateless)
+		return VD_MISUSE;
+	task->resolve = forward_resolve(packet, script->stateless[proxy], targets_found, task);
 	if (!task->resolve)
 		return VD_MISUSE;
 	task->wait = WAIT_TARGET;

@@ -90,6 +90,8 @@ void script_free(struct vd_script *script)
 		free(script->registrars[i]);
 	for (uint32_t i = 0; i < script->n_authorizers; i++)
 		free(script->authorizers[i]);
+	for (uint32_t i = 0; i < script->n_stateless; i++)
+		proxy_free(script->stateless[i]);
 	for (uint32_t i = 0; i < script->n_modules; i++)
 		free(script->modules[i]);
 	routing_fini(&script->routing);

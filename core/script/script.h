@@ -7,6 +7,7 @@
 
 #include "engine/authorizer.h"
 #include "engine/engine.h"
+#include "engine/proxy.h"
 #include "engine/registrar.h"
 #include "engine/relay.h"
 #include "engine/resolve.h"
@@ -18,6 +19,7 @@ struct lua_State;
 enum {
 	SCRIPT_REGISTRARS_MAX = 64,
 	SCRIPT_AUTHORIZERS_MAX = 64,
+	SCRIPT_PROXIES_MAX = 64,
 	SCRIPT_MODULES_MAX = 256, /* files a script may require */
 	SCRIPT_TIMERS_MAX = 10000,
 	SCRIPT_QUESTIONS_MAX = 1024,	/* to its dnsresolv, unanswered at one time */
@@ -64,6 +66,8 @@ struct vd_script {
 	uint64_t last_question;
 	struct timer asker; /* starts tasks for those not asked yet */
 	bool has_routing;
+	struct proxy *stateless[SCRIPT_PROXIES_MAX];
+	uint32_t n_stateless;
 
 	struct task *running, *idle, *waiting;
 	uint32_t n_tasks;

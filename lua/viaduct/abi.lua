@@ -22,6 +22,9 @@ function abi.open(script, declarations)
 	abi.registrar = ffi.new "vd_registrar"
 	abi.rate = ffi.new "vd_rate"
 	abi.authorizer = ffi.new "vd_authorizer"
+	abi.proxy = ffi.new "vd_proxy"
+	abi.plan = ffi.new "vd_plan"
+	abi.contact = ffi.new "vd_contact"
 	abi.index = ffi.new "uint32_t[1]"
 end
 

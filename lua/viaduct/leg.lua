@@ -23,6 +23,7 @@ local leg_mt = {
 }
 
 local known = {} -- by serial
+local places = setmetatable({}, { __mode = "k" }) -- by leg: its shown address as a number
 local M = {}
 
 -- The leg in this slot, the same object each time while it is open.
@@ -40,6 +41,7 @@ local function at(index)
 			port = found.port,
 			transport = transports[found.transport],
 		} }, leg_mt)
+		places[known[serial]] = found.place
 	end
 	return known[serial]
 end
@@ -99,6 +101,21 @@ function M.of(serial)
 		M.all()
 	end
 	return known[serial]
+end
+
+M.at = at
+
+-- The same for all legs shown by one address, and after every start; nil: that is no leg.
+function M.place(leg) return places[leg] end
+
+-- An open leg of that place.
+function M.of_place(place)
+	for _, leg in ipairs(M.all()) do
+		if places[leg] == place then
+			return leg
+		end
+	end
+	return nil
 end
 
 return M

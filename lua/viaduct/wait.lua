@@ -54,9 +54,9 @@ function M.lookup(kind, name, timeout)
 end
 
 -- Where a request goes whose next hop is a name.
-function M.target(handle)
+function M.target(proxy, handle)
 	check_place "receive of a stateless proxy"
-	suspend("receive of a stateless proxy", C.vd_wait_target(script, handle))
+	suspend("receive of a stateless proxy", C.vd_wait_target(script, proxy, handle))
 end
 
 -- Where a URI leads; the answer is then in C.

@@ -430,7 +430,7 @@ flow "a reload that fails leaves the name that was shown before" {
 }
 
 flow "two legs may exchange their names" {
-	script_text = shown_as("one.example.com", ', "udp:192.0.2.1:5070;advertise=two.example.com:5060"'),
+	script_text = shown_as("one.example.com", ', "udp:192.0.2.1:5070;advertise=two.example.com:5060", "udp:192.0.2.1:5080"'),
 	legs = false,
 	run = function(net)
 		local alice, bob = open_phones(net)
@@ -439,7 +439,8 @@ flow "two legs may exchange their names" {
 			alice:request("INVITE", "sip:bob@198.51.100.8", { leg = leg })
 			sent[i] = invited(bob, ({ "one", "two" })[i] .. ".example.com:5060")
 		end
-		net:is_true(net:reload(shown_as("two.example.com", ', "udp:192.0.2.1:5070;advertise=one.example.com:5060"')), "it loads")
+		net:is_true(net:reload(shown_as("two.example.com",
+			', "udp:192.0.2.1:5070;advertise=one.example.com:5060", "udp:192.0.2.1:5080"')), "it loads")
 		for _, request in ipairs(sent) do
 			bob:reply(200, { request = request })
 			alice:expect(200)

@@ -39,6 +39,8 @@ static void note_call(const char *name)
 static void call_with_message(struct vd_script *script, double gone)
 {
 	vd_value out = {0}, value = {0};
+	vd_plan plan;
+	vd_contact contact;
 	for (int fact = VD_METHOD; fact <= VD_DECISION; fact++)
 		CALL(vd_message_fact, VD_GONE, script, gone, fact, &out);
 	CALL(vd_message_values, VD_GONE, script, gone, "Via", 3);
@@ -59,6 +61,19 @@ static void call_with_message(struct vd_script *script, double gone)
 	CALL(vd_message_forward, VD_GONE, script, gone);
 	CALL(vd_message_forward_found, VD_GONE, script, gone);
 	CALL(vd_wait_target, VD_GONE, script, gone);
+	CALL(vd_message_drop, VD_GONE, script, gone, "gone", 4);
+	CALL(vd_proxy_forward, VD_GONE, script, 0, gone);
+	CALL(vd_proxy_forward_found, VD_GONE, script, 0, gone);
+	CALL(vd_wait_target, VD_GONE, script, 0, gone);
+	CALL(vd_proxy_plan, VD_GONE, script, 0, gone, &plan);
+	CALL(vd_proxy_plan_found, VD_GONE, script, 0, gone, &plan);
+	CALL(vd_proxy_send, VD_GONE, script, 0, gone);
+	CALL(vd_proxy_refuse, VD_GONE, script, 0, gone, 500, "no", 2);
+	CALL(vd_contact_of_uri, VD_GONE, script, gone, &contact);
+	CALL(vd_contact_set_uri, VD_GONE, script, gone, "a@b", 3, "", 0);
+	CALL(vd_contact_at, VD_GONE, script, gone, 0, &contact);
+	CALL(vd_contact_restore, VD_GONE, script, gone, 0, "a@b", 3);
+	CALL(vd_contact_show, VD_GONE, script, gone, 0, "a", 1, 1);
 	CALL(vd_relay_begin, VD_GONE, script, gone);
 	CALL(vd_relay_start, VD_REFUSED, script, gone, 0, 0);
 	CALL(vd_message_in_dialog, VD_GONE, script, gone);
@@ -85,6 +100,7 @@ static void call_without_message(struct vd_script *script)
 	vd_leg leg;
 	vd_target target;
 	vd_registrar options = {.min_expires = 2, .max_expires = 1};
+	vd_proxy proxy = {.rewrites = 1};
 	uint32_t at = 99;
 	CALL(vd_reply_header, VD_BAD_NAME, script, "no name", 7, "", 0);
 	CALL(vd_reply_header, VD_BAD_VALUE, script, "X", 1, "a\r\nb", 4);
@@ -106,6 +122,13 @@ static void call_without_message(struct vd_script *script)
 	CALL(vd_authorizer_new, VD_BAD_VALUE, script, &authorizer, "a\nb", 3);
 	authorizer.life = 0.0 / 0.0;
 	CALL(vd_authorizer_new, VD_BAD_VALUE, script, &authorizer, "", 0);
+	CALL(vd_proxy_new, script->n_stateless - 1.0, script, &proxy, 1);
+	CALL(vd_proxy_key, VD_MISUSE, script, 99, "0123456789abcdef", 16);
+	CALL(vd_proxy_key, VD_MISUSE, script, -1, "0123456789abcdef", 16);
+	CALL(vd_proxy_key, VD_BAD_VALUE, script, 0, "0123456789abcde", 15);
+	CALL(vd_letters, VD_LIMIT, script, "", 1 << 30, &value);
+	CALL(vd_letters_undo, VD_ABSENT, script, "1", 1, &value);
+	CALL(vd_letters_undo, VD_LIMIT, script, "", 1 << 30, &value);
 	CALL(vd_registrar_query, VD_BAD_VALUE, script, "sip:", 4);
 	CALL(vd_registrar_next, VD_ABSENT, script, &binding);
 	CALL(vd_registrar_expire, 0, script);
@@ -254,8 +277,11 @@ static void look_at_live_message(struct bench *bench)
 	assert_int_equal(vd_auth_strip(script, -1, bench->handle, "r", 1), VD_MISUSE);
 	assert_int_equal(vd_registrar_serves(script, -1, bench->handle), VD_MISUSE);
 	assert_int_equal(vd_registrar_lacks(script, 1 << 30, bench->handle), VD_MISUSE);
-	assert_int_equal(vd_message_forward_found(script, bench->handle), VD_MISUSE);
-	assert_int_equal(vd_wait_target(script, bench->handle), VD_REFUSED);
+	assert_int_equal(vd_proxy_forward(script, 99, bench->handle), VD_MISUSE);
+	assert_int_equal(vd_proxy_forward_found(script, 0, bench->handle), VD_MISUSE);
+	assert_int_equal(vd_wait_target(script, 0, bench->handle), VD_REFUSED);
+	assert_int_equal(vd_contact_restore(script, bench->handle, 9999, "a@b", 3), VD_LIMIT);
+	assert_int_equal(vd_contact_show(script, bench->handle, 0, "a", 1, 1 << 30), VD_MISUSE);
 	assert_int_equal(vd_relay_begin(script, bench->handle), VD_REFUSED);
 	assert_int_equal(vd_relay_start(script, bench->handle, 0, 0), VD_REFUSED);
 	assert_int_equal(vd_message_next_value(script, bench->handle, &out), VD_MISUSE);
@@ -356,6 +382,22 @@ static const struct field fields[] = {
 	FIELD(vd_leg, port),
 	FIELD(vd_leg, transport),
 	FIELD(vd_leg, serial),
+	FIELD(vd_leg, place),
+	SIZE(vd_proxy),
+	FIELD(vd_proxy, rewrites),
+	FIELD(vd_proxy, by_script),
+	FIELD(vd_proxy, force),
+	FIELD(vd_proxy, quiet),
+	SIZE(vd_plan),
+	FIELD(vd_plan, incoming),
+	FIELD(vd_plan, outgoing),
+	FIELD(vd_plan, hides),
+	FIELD(vd_plan, apart),
+	FIELD(vd_plan, late),
+	SIZE(vd_contact),
+	FIELD(vd_contact, contact),
+	FIELD(vd_contact, word),
+	FIELD(vd_contact, is_refer_to),
 	SIZE(enum vd_code),
 	SIZE(enum vd_fact),
 };

@@ -1,0 +1,290 @@
+#include "engine/contacts.h"
+
+#include "base/check.h"
+#include "base/put.h"
+#include "sip/edit.h"
+
+static bool is_sip(const struct uri *uri)
+{
+	return uri->scheme == URI_SIP || uri->scheme == URI_SIPS;
+}
+
+bool contact_is_at_us(struct packet *packet, const struct uri *uri)
+{
+	return legs_have(packet->engine, uri->host, uri_port_or_default(uri));
+}
+
+/* What stands behind the scheme. */
+static struct span contact_of(const struct uri *uri)
+{
+	return span_from(uri->text, uri->scheme_name.n + 1);
+}
+
+/* ---- words ---- */
+
+static struct contact_key *own_key(struct engine *engine)
+{
+	if (!engine->contact_key) {
+		char secret[32];
+		engine->world->random(engine->world, secret, sizeof secret);
+		engine->contact_key = contact_key_new(span_of(secret, sizeof secret));
+		BUG(!engine->contact_key); /* no AES, or no memory */
+	}
+	return engine->contact_key;
+}
+
+static struct contact_key *key_of(struct packet *packet, uint32_t i)
+{
+	const struct proxy *proxy = packet->proxy;
+	return i < proxy->n_keys ? proxy->keys[i] : i == 0 ? own_key(packet->engine) : NULL;
+}
+
+enum contact_kind contact_read(
+	struct packet *packet, const struct uri *uri, struct contact_found *found)
+{
+	if (!is_sip(uri) || !contact_word_is_like(uri->user) || !contact_is_at_us(packet, uri))
+		return CONTACT_PLAIN;
+	struct arena *arena = &packet->msg.arena;
+	struct contact_places places = {.shown_at = packet_leg(packet)->place};
+	char *out = arena_alloc(arena, CONTACT_MAX);
+	struct contact_key *key;
+	uint32_t n = 0;
+	for (uint32_t i = 0; !n && (key = key_of(packet, i)) != NULL; i++)
+		n = contact_word_read(key, &places, uri->user, out);
+	arena_shrink(arena, out + n);
+	found->contact = span_of(out, n);
+	found->leads_to = n ? legs_place(packet->engine, places.leads_to) : 0;
+	return found->leads_to ? CONTACT_OURS : CONTACT_BAD;
+}
+
+/* Parameters that speak of the one who put the Contact there, and not of the way to it (RFC 5626
+ * 5.4). */
+static char *put_kept_params(char *out, const struct uri *uri)
+{
+	return uri_has_param(uri, SPAN("ob")) ? put_text(out, ";ob") : out;
+}
+
+enum { PARAMS_MAX = sizeof ";transport=tcp;ob" };
+
+static char *put_at_leg(char *out, const struct leg *leg)
+{
+	*out++ = '@';
+	out = put_span(out, leg_sent_by(leg));
+	return leg->address.transport == TRANSPORT_TCP ? put_text(out, ";transport=tcp") : out;
+}
+
+static struct span shown_as_word(struct packet *packet, const struct uri *uri, struct span contact,
+	uint64_t leads_to, const struct leg *out)
+{
+	struct arena *arena = &packet->msg.arena;
+	struct contact_places places = {.shown_at = out->place, .leads_to = (uint32_t)leads_to};
+	if (contact.n > CONTACT_MAX)
+		return span_of(NULL, 0);
+	uint32_t room =
+		uri->scheme_name.n + 2 + CONTACT_WORD_LENGTH(contact.n) + out->shown.n + PARAMS_MAX;
+	char *text = arena_alloc(arena, room), *at = put_span(text, uri->scheme_name);
+	*at++ = ':';
+	uint32_t n = contact_word_make(key_of(packet, 0), &places, contact, at);
+	if (!n)
+		return span_of(NULL, 0);
+	at = put_at_leg(at + n, out);
+	at = put_kept_params(at, uri);
+	arena_shrink(arena, at);
+	return span_between(text, at);
+}
+
+struct span contact_shown(struct packet *packet, const struct uri *uri,
+	const struct contact_found *found, const struct leg *out)
+{
+	if (found->leads_to != out->place)
+		return shown_as_word(packet, uri, found->contact, found->leads_to, out);
+	char *text = arena_alloc(&packet->msg.arena, uri->scheme_name.n + 1 + found->contact.n);
+	char *at = put_span(text, uri->scheme_name);
+	*at++ = ':';
+	return span_between(text, put_span(at, found->contact));
+}
+
+struct span contact_word_uri(
+	struct packet *packet, const struct uri *like, struct span word, const struct leg *out)
+{
+	struct uri made;
+	uint64_t room = (uint64_t)like->scheme_name.n + 2 + word.n + out->shown.n + PARAMS_MAX;
+	if (room > URI_LENGTH_MAX)
+		return span_of(NULL, 0);
+	char *text = arena_alloc(&packet->msg.arena, (uint32_t)room);
+	char *at = put_span(text, like->scheme_name);
+	*at++ = ':';
+	at = put_at_leg(put_span(at, word), out);
+	struct span whole = span_between(text, put_kept_params(at, like));
+	bool fine = uri_parse(whole, &made) == 0 && span_eq(made.user, word);
+	return fine ? whole : span_of(NULL, 0);
+}
+
+/* ---- one URI ---- */
+
+struct rewriting {
+	struct packet *packet;
+	const struct leg *in, *out;
+	uint32_t code; /* why the request cannot go on */
+};
+
+/* What stands for the URI on the other side; p NULL: leave it. */
+static struct span replacement(struct rewriting *rewriting, const struct uri *uri, bool is_refer_to)
+{
+	struct packet *packet = rewriting->packet;
+	struct contact_found found;
+	struct span text = {NULL, 0};
+	if (!is_sip(uri))
+		return text;
+	switch (contact_read(packet, uri, &found)) {
+	case CONTACT_OURS:
+		text = contact_shown(packet, uri, &found, rewriting->out);
+		break;
+	case CONTACT_BAD:
+		packet->engine->count[COUNT_contacts_refused]++;
+		rewriting->code = 404;
+		if (packet->msg.is_request)
+			return text;
+		/* A response has to reach its end: the word is hidden like any contact. */
+		/* fall through */
+	case CONTACT_PLAIN:
+		if (is_refer_to || uri_has_param(uri, SPAN("gr")))
+			return text;
+		text = shown_as_word(
+			packet, uri, contact_of(uri), rewriting->in->place, rewriting->out);
+		break;
+	}
+	if (!text.p)
+		rewriting->code = 513;
+	return text;
+}
+
+/* ---- headers ---- */
+
+/* `value` with `uri` in the place of its own; URIs that stood without <> get them, for what is
+ * behind a ';' in the new one belongs to it. */
+static char *put_value(char *out, const struct nameaddr *value, struct span uri)
+{
+	struct span text = value->text;
+	out = put_span(out, span_between(text.p, value->uri_text.p));
+	if (!value->has_brackets)
+		*out++ = '<';
+	out = put_span(out, uri);
+	if (!value->has_brackets)
+		*out++ = '>';
+	return put_span(out, span_between(span_end(value->uri_text), span_end(text)));
+}
+
+/* Contact is a list, Refer-To one value. */
+static bool next_value(bool is_list, struct span *rest, struct span *value)
+{
+	if (is_list)
+		return list_next(rest, value);
+	*value = *rest;
+	*rest = span_from(*rest, rest->n);
+	return value->n > 0;
+}
+
+/* What stands between the values stays as it is. */
+static void rewrite_header(struct rewriting *rewriting, int i)
+{
+	struct msg *msg = &rewriting->packet->msg;
+	bool is_refer_to = msg->id[i] == HDR_REFER_TO;
+	struct span all = msg_unfolded(msg, i), rest = all, value;
+	char text[MSG_HEADER_LENGTH_MAX], *out = text;
+	const char *copied = all.p;
+	while (next_value(!is_refer_to, &rest, &value)) {
+		struct nameaddr nameaddr;
+		if (nameaddr_parse(value, &nameaddr) < 0)
+			continue;
+		struct span uri = replacement(rewriting, &nameaddr.uri, is_refer_to);
+		if (!uri.p)
+			continue;
+		uint64_t n = (uint64_t)(span_end(nameaddr.text) - copied) + uri.n + 2;
+		if (n > (uint64_t)(text + sizeof text - out)) {
+			rewriting->code = 513;
+			return;
+		}
+		out = put_span(out, span_between(copied, nameaddr.text.p));
+		out = put_value(out, &nameaddr, uri);
+		copied = span_end(nameaddr.text);
+	}
+	struct span tail = span_between(copied, span_end(all));
+	if (copied == all.p)
+		return;
+	if (tail.n > (uint64_t)(text + sizeof text - out) ||
+		edit_value(msg, i, span_between(text, put_span(out, tail))) < 0)
+		rewriting->code = 513;
+}
+
+static void rewrite_headers(struct rewriting *rewriting, enum hdr_id id)
+{
+	struct msg *msg = &rewriting->packet->msg;
+	for (int i = msg_find(msg, id, 0); i >= 0 && rewriting->code != 513;
+		i = msg_find(msg, id, i + 1))
+		rewrite_header(rewriting, i);
+}
+
+/* RFC 3327 5.2: the registrar sends by Path before it looks at the contact, so that has to lead
+ * through us too; twice, for we are two hops in one (RFC 5658). */
+static uint32_t add_path(struct packet *packet, const struct leg *in, const struct leg *out)
+{
+	struct msg *msg = &packet->msg;
+	const struct leg *legs[] = {in, out};
+	char text[LEG_SPEC_MAX + 64];
+	for (int i = 0; i < 2; i++) {
+		char *at = put_text(text, "<sip:");
+		at = put_span(at, leg_sent_by(legs[i]));
+		if (legs[i]->address.transport == TRANSPORT_TCP)
+			at = put_text(at, ";transport=tcp");
+		at = put_text(at, ";lr>");
+		if (edit_insert(msg, msg_find(msg, HDR_PATH, 0), HDR_PATH, span_between(text, at)) <
+			0)
+			return 513;
+	}
+	return 0;
+}
+
+uint32_t contacts_rewrite(struct packet *packet, const struct leg *out)
+{
+	struct msg *msg = &packet->msg;
+	struct rewriting rewriting = {.packet = packet, .in = packet_leg(packet), .out = out};
+	rewrite_headers(&rewriting, HDR_CONTACT);
+	rewrite_headers(&rewriting, HDR_REFER_TO);
+	if (!msg->is_request)
+		return 0;
+	if (!rewriting.code && msg->method_id == METHOD_REGISTER && rewriting.in != out &&
+		msg_find(msg, HDR_PATH, 0) >= 0)
+		rewriting.code = add_path(packet, rewriting.in, out);
+	return rewriting.code;
+}
+
+/* ---- one by one, for scripts ---- */
+
+bool contact_at(struct packet *packet, uint32_t number, struct contact_at *at)
+{
+	static const enum hdr_id ids[] = {HDR_CONTACT, HDR_REFER_TO};
+	struct msg *msg = &packet->msg;
+	for (int k = 0; k < 2; k++)
+		for (int i = msg_find(msg, ids[k], 0); i >= 0; i = msg_find(msg, ids[k], i + 1)) {
+			struct span rest = msg_unfolded(msg, i), value;
+			*at = (struct contact_at){.header = i, .is_refer_to = k == 1, .all = rest};
+			while (next_value(k == 0, &rest, &value))
+				if (nameaddr_parse(value, &at->value) == 0 &&
+					is_sip(&at->value.uri) && number-- == 0)
+					return true;
+		}
+	return false;
+}
+
+int contact_put(struct packet *packet, const struct contact_at *at, struct span uri)
+{
+	struct msg *msg = &packet->msg;
+	if (at->all.n + (uint64_t)uri.n + 2 > MSG_HEADER_LENGTH_MAX)
+		return EDIT_TOO_MANY;
+	char text[MSG_HEADER_LENGTH_MAX];
+	char *out = put_span(text, span_between(at->all.p, at->value.text.p));
+	out = put_value(out, &at->value, uri);
+	out = put_span(out, span_between(span_end(at->value.text), span_end(at->all)));
+	return edit_value(msg, at->header, span_between(text, out));
+}
