@@ -18,7 +18,8 @@ end
 
 local function check(code, made)
 	if code == C.VD_BAD_VALUE then
-		misuse("rewrite_contact returned '%s': a new contact is a word of letters, digits, '-', '.' and '_', a restored one what stood behind 'sip:'", made)
+		misuse("rewrite_contact returned '%s': a new contact is a word of letters, digits, '-', '.' and '_', a restored one"
+			.. " what stood behind 'sip:'", made)
 	elseif code ~= OK then
 		misuse("rewrite_contact returned '%s', for which there is no room", sub(made, 1, 100))
 	end
