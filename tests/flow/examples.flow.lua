@@ -1,4 +1,4 @@
--- The examples that forward statefully do what their first line says.
+-- The examples do what their first line says.
 local relayed = require "lib.relayed"
 local rest, expect_ack, expect_cancelled = relayed.rest, relayed.expect_ack, relayed.expect_cancelled
 local expect_failure = relayed.expect_failure
@@ -171,5 +171,62 @@ flow "domain_map.lua: each domain goes to its proxy, and to the second when the 
 		goes("sip:you@example.net", pbx)
 		alice:expect(200)
 		rest(net)
+
+-- ---- between two networks ----
+
+local function neighbours(net)
+	local alice, bob = net:phone("alice", "udp:127.0.0.7:5062"), net:phone("bob", "udp:127.0.0.8:5060")
+	alice.to, bob.to = "udp:127.0.0.1:5060", "udp:127.0.0.2:5060"
+	return alice, bob
+end
+
+-- Bob sees Alice at the proxy and reaches her there. The address he saw.
+local function reaches_back(alice, bob)
+	alice:request("INVITE", "sip:bob@127.0.0.8:5060", { headers = { "User-Agent: secret/1.0" } })
+	local came = bob:expect "INVITE" { from = "127.0.0.2:5060", Contact = "~^<sip:%w+@127.0.0.2:5060>$" }
+	local shown = came:header("Contact"):match "<(.*)>"
+	bob:request("MESSAGE", shown)
+	alice:expect "MESSAGE" { uri = "sip:alice@127.0.0.7:5062", from = "127.0.0.1:5060" }
+	bob:reply(200, { request = came })
+	alice:expect(200) { Contact = "~^<sip:%w+@127.0.0.1:5060>$" }
+	return shown, came
+end
+
+flow "custom_rewrite.lua: contacts in hex, and back; what only looks so is nobody" {
+	script = "examples/custom_rewrite.lua", legs = false,
+	run = function(net)
+		local alice, bob = neighbours(net)
+		reaches_back(alice, bob)
+		for _, word in ipairs { "x00", "xabc", "x", "bob", "x3132372e302e302e313a3530363020610d0a62" } do
+			bob:request("MESSAGE", ("sip:%s@127.0.0.2:5060"):format(word))
+			bob:expect(404)
+		end
+	end,
+}
+
+flow "topology_hiding.lua: the same contact after a reload, and nothing that tells of the inside" {
+	script = "examples/topology_hiding.lua", legs = false,
+	run = function(net)
+		local alice, bob = neighbours(net)
+		local shown, came = reaches_back(alice, bob)
+		came { ["User-Agent"] = false }
+		net:is_true(net:reload(), "it loads again")
+		net:equal(reaches_back(alice, bob), shown, "contact")
+	end,
+}
+
+flow "nat_gateway.lua: phones inside call out and are reached in their calls, strangers outside are refused" {
+	script = "examples/nat_gateway.lua", legs = false,
+	run = function(net)
+		local alice, bob = neighbours(net)
+		reaches_back(alice, bob)
+		bob:request("INVITE", "sip:alice@127.0.0.7:5062")
+		bob:expect(403)
+		bob:request("MESSAGE", "sip:x@127.0.0.2:5060", { route = "<sip:127.0.0.7:5062;lr>" })
+		bob:expect(403)
+		bob:request("MESSAGE", "sip:alice@127.0.0.2:5060")
+		bob:expect(404)
+		bob:request("ACK", "sip:alice@127.0.0.7:5062")
+		alice:expect_nothing()
 	end,
 }
