@@ -23,7 +23,8 @@ local function rewrite_contact(contact, incoming_leg, outgoing_leg, force_rewrit
 	end
 	local address, hidden = from_hex(contact:match "^x(%x+)$" or ""):match "^(%S+) (.+)$"
 	for _, leg in ipairs(sip.legs()) do
-		if leg.address == address and leg ~= incoming_leg and sip.uri("sip:" .. hidden) then return hidden, leg end
+		local is_home = leg.address == address and (outgoing_leg == nil or leg == outgoing_leg)
+		if is_home and sip.uri("sip:" .. hidden) then return hidden, leg end
 	end
 end
 

@@ -103,7 +103,11 @@ flow "a rewrite_contact that waits gets its answer, and others go on meanwhile" 
 		alice:request("OPTIONS", BOB_URI)
 		bob:expect "OPTIONS"
 		net:advance(1.1)
+		alice:expect(100)
 		bob:expect "INVITE" { Contact = "<sip:w@192.0.2.1:5070>" }
+		bob:reply(200)
+		net:advance(1.1)
+		alice:expect(200) { Contact = "<sip:w@10.0.0.1:5060>" }
 	end,
 }
 
