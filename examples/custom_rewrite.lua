@@ -10,22 +10,24 @@ local function from_hex(word)
 	return (word:gsub("%x%x", function(digits) return string.char(tonumber(digits, 16)) end))
 end
 
+-- The contact, and the leg that leads to it.
+local function restore(word, outgoing_leg)
+	local address, contact = from_hex(word:match "^x(%x+)$" or ""):match "^(%S+) (.+)$"
+	for _, leg in ipairs(sip.legs()) do
+		local is_home = leg.address == address and (outgoing_leg == nil or leg == outgoing_leg)
+		if is_home and sip.uri("sip:" .. contact) then return contact, leg end
+	end
+end
+
 local words, count = {}, 0 -- a call has many messages with the same contact
 
 local function rewrite_contact(contact, incoming_leg, outgoing_leg, force_rewrite)
-	if force_rewrite or contact:find("@", 1, true) then
-		local known = incoming_leg.address .. " " .. contact
-		if not words[known] then
-			if count == 10000 then words, count = {}, 0 end
-			words[known], count = "x" .. to_hex(known), count + 1
-		end
-		return words[known]
-	end
-	local address, hidden = from_hex(contact:match "^x(%x+)$" or ""):match "^(%S+) (.+)$"
-	for _, leg in ipairs(sip.legs()) do
-		local is_home = leg.address == address and (outgoing_leg == nil or leg == outgoing_leg)
-		if is_home and sip.uri("sip:" .. hidden) then return hidden, leg end
-	end
+	if not force_rewrite and not contact:find("@", 1, true) then return restore(contact, outgoing_leg) end
+	local known = incoming_leg.address .. " " .. contact
+	if words[known] then return words[known] end
+	if count == 10000 then words, count = {}, 0 end
+	words[known], count = "x" .. to_hex(known), count + 1
+	return words[known]
 end
 
 return {

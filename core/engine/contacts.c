@@ -57,11 +57,24 @@ enum contact_kind contact_read(
 	return found->leads_to ? CONTACT_OURS : CONTACT_BAD;
 }
 
-/* Parameters that speak of the one who put the Contact there, and not of the way to it (RFC 5626
- * 5.4). */
+/* One of the two parameters that matter here may be there: `gr`, `ob`. */
+static bool may_have_marks(const struct uri *uri)
+{
+	struct span params = uri->params;
+	for (uint32_t i = 0; i + 2 < params.n; i++) {
+		char first = params.p[i] == ';' ? ascii_lower(params.p[i + 1]) : 0;
+		if (first == 'g' || first == 'o' || first == '%')
+			return true;
+	}
+	return false;
+}
+
+/* Says that the one who put the Contact there can be reached by the flow it came by (RFC 5626 5.4):
+ * a word about him, and not about the way. */
 static char *put_kept_params(char *out, const struct uri *uri)
 {
-	return uri_has_param(uri, SPAN("ob")) ? put_text(out, ";ob") : out;
+	bool kept = may_have_marks(uri) && uri_has_param(uri, SPAN("ob"));
+	return kept ? put_text(out, ";ob") : out;
 }
 
 enum { PARAMS_MAX = sizeof ";transport=tcp;ob" };
@@ -148,7 +161,7 @@ static struct span replacement(struct rewriting *rewriting, const struct uri *ur
 		/* A response has to reach its end: the word is hidden like any contact. */
 		/* fall through */
 	case CONTACT_PLAIN:
-		if (is_refer_to || uri_has_param(uri, SPAN("gr")))
+		if (is_refer_to || (may_have_marks(uri) && uri_has_param(uri, SPAN("gr"))))
 			return text;
 		text = shown_as_word(
 			packet, uri, contact_of(uri), rewriting->in->place, rewriting->out);
@@ -213,7 +226,7 @@ static void rewrite_header(struct rewriting *rewriting, int i)
 	if (copied == all.p)
 		return;
 	if (tail.n > (uint64_t)(text + sizeof text - out) ||
-		edit_value(msg, i, span_between(text, put_span(out, tail))) < 0)
+		edit_clean_value(msg, i, span_between(text, put_span(out, tail))) < 0)
 		rewriting->code = 513;
 }
 

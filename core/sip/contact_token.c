@@ -1,5 +1,6 @@
 #include "sip/contact_token.h"
 
+#include <endian.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -10,7 +11,7 @@
 #include "base/check.h"
 
 enum { BLOCK = 16, KEY = 16, TEXT_MAX = CONTACT_PLACE + CONTACT_MAX };
-enum { MAC_MAX = BLOCK + (TEXT_MAX + BLOCK - 1) / BLOCK * BLOCK };
+enum { STREAM_MAX = (TEXT_MAX + BLOCK - 1) / BLOCK * BLOCK };
 
 struct contact_key {
 	EVP_CIPHER_CTX *mac, *cipher;
@@ -36,12 +37,13 @@ static bool derive(struct span secret, unsigned char out[2 * KEY])
 	return ok;
 }
 
-static EVP_CIPHER_CTX *context_new(const char *name, const unsigned char key[KEY])
+/* The block cipher alone: with a mode that has an IV of its own, OpenSSL looks up parameters by
+ * name for each message, which takes longer than all of a word. */
+static EVP_CIPHER_CTX *context_new(const unsigned char key[KEY])
 {
-	static const unsigned char iv[BLOCK];
-	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, name, NULL);
+	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
 	EVP_CIPHER_CTX *context = cipher ? EVP_CIPHER_CTX_new() : NULL;
-	bool ok = context && EVP_EncryptInit_ex2(context, cipher, key, iv, NULL) > 0 &&
+	bool ok = context && EVP_EncryptInit_ex2(context, cipher, key, NULL, NULL) > 0 &&
 		  EVP_CIPHER_CTX_set_padding(context, 0) > 0;
 	if (!ok) {
 		EVP_CIPHER_CTX_free(context);
@@ -56,8 +58,8 @@ struct contact_key *contact_key_new(struct span secret)
 	unsigned char keys[2 * KEY];
 	struct contact_key *key = must_zalloc(sizeof *key);
 	if (derive(secret, keys)) {
-		key->mac = context_new("AES-128-CBC", keys);
-		key->cipher = context_new("AES-128-CTR", keys + KEY);
+		key->mac = context_new(keys);
+		key->cipher = context_new(keys + KEY);
 	}
 	OPENSSL_cleanse(keys, sizeof keys);
 	if (key->mac && key->cipher)
@@ -77,53 +79,85 @@ void contact_key_free(struct contact_key *key)
 
 /* ---- the cipher ---- */
 
-/* Whole blocks if `context` wants them; in place is fine. */
-static bool run(EVP_CIPHER_CTX *context, const unsigned char iv[BLOCK], const unsigned char *in,
-	uint32_t n, unsigned char *out)
+/* Whole blocks, one by one; in place is fine. */
+static bool encrypt(EVP_CIPHER_CTX *aes, const unsigned char *in, uint32_t n, unsigned char *out)
 {
 	int written;
-	return EVP_EncryptInit_ex2(context, NULL, NULL, iv, NULL) > 0 &&
-	       EVP_EncryptUpdate(context, out, &written, in, (int)n) > 0 && written == (int)n;
+	return EVP_EncryptUpdate(aes, out, &written, in, (int)n) > 0 && written == (int)n;
 }
 
-/* The bytes of a word: IV, then place and contact, enciphered. */
+static void add_to(unsigned char *to, const unsigned char *from, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		to[i] ^= from[i];
+}
+
+/* CBC-MAC of length, place and text. `iv` has zeros behind its CONTACT_IV bytes. */
 static bool find_iv(struct contact_key *key, uint64_t shown_at, const unsigned char *text,
 	uint32_t n, unsigned char iv[BLOCK])
 {
-	static const unsigned char zero[BLOCK];
-	unsigned char in[MAC_MAX], out[MAC_MAX];
-	uint32_t padded = (n + BLOCK - 1) / BLOCK * BLOCK;
-	memset(in, 0, BLOCK);
+	unsigned char sum[BLOCK] = {0};
 	for (int i = 0; i < 4; i++)
-		in[i] = (unsigned char)(n >> (8 * i));
+		sum[i] = (unsigned char)(n >> (8 * i));
 	for (int i = 0; i < 8; i++)
-		in[8 + i] = (unsigned char)(shown_at >> (8 * i));
-	memcpy(in + BLOCK, text, n);
-	memset(in + BLOCK + n, 0, padded - n);
-	if (!run(key->mac, zero, in, BLOCK + padded, out))
-		return false;
-	memcpy(iv, out + padded, CONTACT_IV); /* of the last block */
+		sum[8 + i] = (unsigned char)(shown_at >> (8 * i));
+	bool ok = encrypt(key->mac, sum, BLOCK, sum);
+	for (uint32_t at = 0; ok && at < n; at += BLOCK) {
+		add_to(sum, text + at, n - at < BLOCK ? n - at : BLOCK);
+		ok = encrypt(key->mac, sum, BLOCK, sum);
+	}
+	memcpy(iv, sum, CONTACT_IV);
 	memset(iv + CONTACT_IV, 0, BLOCK - CONTACT_IV);
+	return ok;
+}
+
+/* CTR, both ways: the last four bytes of `iv` count the blocks. */
+static bool run(
+	struct contact_key *key, const unsigned char iv[BLOCK], unsigned char *text, uint32_t n)
+{
+	unsigned char stream[STREAM_MAX];
+	uint32_t blocks = (n + BLOCK - 1) / BLOCK;
+	for (uint32_t i = 0; i < blocks; i++) {
+		unsigned char *block = stream + i * BLOCK;
+		memcpy(block, iv, BLOCK);
+		block[BLOCK - 2] = (unsigned char)(i >> 8);
+		block[BLOCK - 1] = (unsigned char)i;
+	}
+	if (!encrypt(key->cipher, stream, blocks * BLOCK, stream))
+		return false;
+	add_to(text, stream, n);
 	return true;
 }
 
 /* ---- letters ---- */
 
-static const char alphabet[32] = "abcdefghijklmnopqrstuvwxyz234567";
+/* a to z, 2 to 7 (RFC 4648 6): five bytes become eight letters without a branch. */
+static void put_letters(char *out, const unsigned char in[5])
+{
+	uint64_t x = 0;
+	for (int i = 0; i < 5; i++)
+		x = x << 8 | in[i];
+	x = (x & 0xfffff00000) << 12 | (x & 0xfffff); /* 5 bits in each byte, by halves */
+	x = (x & 0x000ffc00000ffc00) << 6 | (x & 0x000003ff000003ff);
+	x = (x & 0x03e003e003e003e0) << 3 | (x & 0x001f001f001f001f);
+	uint64_t digits = (x + 0x6666666666666666) >> 7 & 0x0101010101010101; /* 26 and more */
+	x += 0x6161616161616161 - digits * ('a' + 26 - '2');
+	x = htobe64(x);
+	memcpy(out, &x, 8);
+}
 
 uint32_t contact_letters(struct span bytes, char *out)
 {
 	const unsigned char *in = (const unsigned char *)bytes.p;
-	char *begin = out;
-	uint32_t held = 0, bits = 0;
-	for (uint32_t i = 0; i < bytes.n; i++) {
-		held = held << 8 | in[i];
-		for (bits += 8; bits >= 5;)
-			*out++ = alphabet[held >> (bits -= 5) & 31];
-	}
-	if (bits)
-		*out++ = alphabet[held << (5 - bits) & 31];
-	return (uint32_t)(out - begin);
+	uint32_t at = 0, n = (bytes.n * 8 + 4) / 5;
+	unsigned char rest[5] = {0};
+	char last[8];
+	for (; at + 5 <= bytes.n; at += 5, out += 8)
+		put_letters(out, in + at);
+	memcpy(rest, in + at, bytes.n - at);
+	put_letters(last, rest);
+	memcpy(out, last, n - at / 5 * 8);
+	return n;
 }
 
 /* 0 to 31; 32 and more: no letter of ours. */
@@ -153,7 +187,7 @@ int64_t contact_bytes(struct span letters, char *out)
 	return out - begin;
 }
 
-/* ---- words ---- */
+/* ---- words: IV, then place and contact, enciphered ---- */
 
 uint32_t contact_word_make(struct contact_key *key, const struct contact_places *places,
 	struct span contact, char *out)
@@ -165,17 +199,22 @@ uint32_t contact_word_make(struct contact_key *key, const struct contact_places 
 	for (int i = 0; i < CONTACT_PLACE; i++)
 		text[i] = (unsigned char)(places->leads_to >> (8 * i));
 	memcpy(text + CONTACT_PLACE, contact.p, contact.n);
-	if (!find_iv(key, places->shown_at, text, n, iv) || !run(key->cipher, iv, text, n, text))
+	if (!find_iv(key, places->shown_at, text, n, iv) || !run(key, iv, text, n))
 		return 0;
 	memcpy(bytes, iv, CONTACT_IV);
 	*out = 'b'; /* a letter first: nobody takes it for a telephone number */
 	return 1 + contact_letters(span_of((const char *)bytes, CONTACT_IV + n), out + 1);
 }
 
+static bool has_form(struct span word)
+{
+	return word.n >= CONTACT_WORD_LENGTH(1) && word.n <= CONTACT_WORD_MAX &&
+	       ascii_lower(word.p[0]) == 'b';
+}
+
 bool contact_word_is_like(struct span word)
 {
-	if (word.n < CONTACT_WORD_LENGTH(1) || word.n > CONTACT_WORD_MAX ||
-		ascii_lower(word.p[0]) != 'b')
+	if (!has_form(word))
 		return false;
 	for (uint32_t i = 1; i < word.n; i++)
 		if (value_of(word.p[i]) > 31)
@@ -187,7 +226,7 @@ uint32_t contact_word_read(
 	struct contact_key *key, struct contact_places *places, struct span word, char *out)
 {
 	unsigned char bytes[CONTACT_IV + TEXT_MAX + 1], iv[BLOCK] = {0}, expected[BLOCK];
-	if (!contact_word_is_like(word))
+	if (!has_form(word))
 		return 0;
 	int64_t length = contact_bytes(span_from(word, 1), (char *)bytes);
 	if (length <= CONTACT_FIXED)
@@ -195,8 +234,7 @@ uint32_t contact_word_read(
 	unsigned char *text = bytes + CONTACT_IV;
 	uint32_t n = (uint32_t)length - CONTACT_IV;
 	memcpy(iv, bytes, CONTACT_IV);
-	if (!run(key->cipher, iv, text, n, text) ||
-		!find_iv(key, places->shown_at, text, n, expected) ||
+	if (!run(key, iv, text, n) || !find_iv(key, places->shown_at, text, n, expected) ||
 		CRYPTO_memcmp(iv, expected, CONTACT_IV))
 		return 0;
 	places->leads_to = 0;

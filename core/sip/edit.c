@@ -204,6 +204,15 @@ int edit_value(struct msg *msg, int i, struct span value)
 	return error;
 }
 
+int edit_clean_value(struct msg *msg, int i, struct span value)
+{
+	struct span name = hdr_name_text(&msg->headers[i]);
+	if (!fits(msg, line_length(name, value), msg->headers[i].line_n))
+		return EDIT_TOO_MANY;
+	header_replace(msg, i, line_make(msg, name, value));
+	return 0;
+}
+
 void edit_remove_at(struct msg *msg, int i)
 {
 	if (i < 0 || i >= msg->n_headers)

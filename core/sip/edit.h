@@ -26,6 +26,8 @@ int edit_remove(struct msg *msg, struct span name);
 int edit_insert(struct msg *msg, int at, enum hdr_id id, struct span value);
 /* The value of header `i`. */
 int edit_value(struct msg *msg, int i, struct span value);
+/* The same from parts known to be clean: of headers that came in, and URIs that were parsed. */
+int edit_clean_value(struct msg *msg, int i, struct span value);
 void edit_remove_at(struct msg *msg, int i);
 /* Removes the first value of the list `id` forms: the whole header, or its part before the first
  * comma. */

@@ -46,31 +46,48 @@ function M.restore_target(rewrite, handle, leg)
 	check(C.vd_contact_set_uri(script, handle, restored, #restored, spec, #spec), restored)
 end
 
--- Every Contact, and words in Refer-To. The code to answer when that cannot be.
-function M.rewrite(rewrite, handle, incoming, outgoing, outgoing_serial)
-	local number = 0
-	while true do
-		local code = C.vd_contact_at(script, handle, number, contact)
-		if code == ABSENT then
-			return nil
-		elseif code == LIMIT then
-			return 513
-		elseif code ~= OK then
-			misuse "message is no longer available: its handler has ended"
+-- The one vd_contact_at has found.
+local function rewrite_one(rewrite, handle, incoming, outgoing, serial, number)
+	local whole, only_back = string_of(contact.contact.p, contact.contact.n), contact.is_refer_to ~= 0
+	local word = contact.word.n > 0 and string_of(contact.word.p, contact.word.n)
+	local restored = word and answer_of(rewrite(word, incoming, outgoing, false))
+	if restored then
+		check(C.vd_contact_restore(script, handle, number, restored, #restored), restored)
+	elseif not only_back then
+		local made = answer_of(rewrite(whole, incoming, outgoing, true))
+		if made then
+			check(C.vd_contact_show(script, handle, number, made, #made, serial), made)
 		end
-		local whole, only_back = string_of(contact.contact.p, contact.contact.n), contact.is_refer_to ~= 0
-		local word = contact.word.n > 0 and string_of(contact.word.p, contact.word.n)
-		local restored = word and answer_of(rewrite(word, incoming, outgoing, false))
-		if restored then
-			check(C.vd_contact_restore(script, handle, number, restored, #restored), restored)
-		elseif not only_back then
-			local made = answer_of(rewrite(whole, incoming, outgoing, true))
-			if made then
-				check(C.vd_contact_show(script, handle, number, made, #made, outgoing_serial), made)
-			end
-		end
-		number = number + 1
 	end
+end
+
+local function rewrite_rest(rewrite, handle, incoming, outgoing, serial)
+	local number, code = 1, OK
+	while code == OK do
+		rewrite_one(rewrite, handle, incoming, outgoing, serial, number)
+		number = number + 1
+		code = C.vd_contact_at(script, handle, number, contact)
+	end
+	return code
+end
+
+-- Every Contact, and words in Refer-To. The code to answer when that cannot be. Nearly always there is one: a loop would not
+-- be compiled into the way of the message.
+function M.rewrite(rewrite, handle, incoming, outgoing, serial)
+	local code = C.vd_contact_at(script, handle, 0, contact)
+	if code == OK then
+		rewrite_one(rewrite, handle, incoming, outgoing, serial, 0)
+		code = C.vd_contact_at(script, handle, 1, contact)
+	end
+	if code == OK then
+		code = rewrite_rest(rewrite, handle, incoming, outgoing, serial)
+	end
+	if code == LIMIT then
+		return 513
+	elseif code ~= ABSENT then
+		misuse "message is no longer available: its handler has ended"
+	end
+	return nil
 end
 
 -- ---- the words that are built in, with a cipher of the script ----

@@ -126,6 +126,17 @@ static void a_stateful_call_is_compiled_up_to_its_wait(void **state)
 	bench_close(&bench);
 }
 
+static void and_a_contact_rewritten_in_lua(void **state)
+{
+	struct bench bench;
+	(void)state;
+	bench_open(&bench, "tests/unit/script/rewrite.lua");
+	bench_answers(&bench, answer);
+	stays_compiled(&bench, invite);
+	assert_int_equal(bench.engine->count[COUNT_forwarded], 2 * (WARM_UP + MEASURED));
+	bench_close(&bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +144,7 @@ int main(void)
 		cmocka_unit_test(so_is_its_answer),
 		cmocka_unit_test(and_a_registration),
 		cmocka_unit_test(a_stateful_call_is_compiled_up_to_its_wait),
+		cmocka_unit_test(and_a_contact_rewritten_in_lua),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
