@@ -120,7 +120,6 @@ struct span contact_shown(struct packet *packet, const struct uri *uri,
 struct span contact_word_uri(
 	struct packet *packet, const struct uri *like, struct span word, const struct leg *out)
 {
-	struct uri made;
 	uint64_t room = (uint64_t)like->scheme_name.n + 2 + word.n + out->shown.n + PARAMS_MAX;
 	if (room > URI_LENGTH_MAX)
 		return span_of(NULL, 0);
@@ -128,9 +127,9 @@ struct span contact_word_uri(
 	char *at = put_span(text, like->scheme_name);
 	*at++ = ':';
 	at = put_at_leg(put_span(at, word), out);
-	struct span whole = span_between(text, put_kept_params(at, like));
-	bool fine = uri_parse(whole, &made) == 0 && span_eq(made.user, word);
-	return fine ? whole : span_of(NULL, 0);
+	at = put_kept_params(at, like);
+	arena_shrink(&packet->msg.arena, at);
+	return span_between(text, at);
 }
 
 /* ---- one URI ---- */
@@ -284,8 +283,12 @@ bool contact_at(struct packet *packet, uint32_t number, struct contact_at *at)
 			*at = (struct contact_at){.header = i, .is_refer_to = k == 1, .all = rest};
 			while (next_value(k == 0, &rest, &value))
 				if (nameaddr_parse(value, &at->value) == 0 &&
-					is_sip(&at->value.uri) && number-- == 0)
+					is_sip(&at->value.uri) && number-- == 0) {
+					at->is_last =
+						!rest.n && msg_find(msg, ids[k], i + 1) < 0 &&
+						(k == 1 || msg_find(msg, HDR_REFER_TO, 0) < 0);
 					return true;
+				}
 		}
 	return false;
 }
@@ -299,5 +302,5 @@ int contact_put(struct packet *packet, const struct contact_at *at, struct span 
 	char *out = put_span(text, span_between(at->all.p, at->value.text.p));
 	out = put_value(out, &at->value, uri);
 	out = put_span(out, span_between(span_end(at->value.text), span_end(at->all)));
-	return edit_value(msg, at->header, span_between(text, out));
+	return edit_clean_value(msg, at->header, span_between(text, out));
 }

@@ -41,13 +41,14 @@ uint32_t contacts_rewrite(struct packet *packet, const struct leg *out);
 struct contact_at {
 	int header; /* index in the message */
 	bool is_refer_to;
+	bool is_last;	 /* there are surely no more */
 	struct span all; /* value of the header */
 	struct nameaddr value;
 };
 bool contact_at(struct packet *packet, uint32_t number, struct contact_at *at);
-/* Puts a URI there; 0 or a negative enum edit_error. */
+/* Puts a URI there, which uri_parse takes; 0 or a negative enum edit_error. */
 int contact_put(struct packet *packet, const struct contact_at *at, struct span uri);
-/* The URI that shows `word` as user at `out`; p NULL: that is no URI, or has another user. */
+/* The URI that shows `word`, of CHAR_HOST, as user at `out`; p NULL: it is too long. */
 struct span contact_word_uri(
 	struct packet *packet, const struct uri *like, struct span word, const struct leg *out);
 /* The parts of a URI that name us: some host and port of our legs. */

@@ -116,6 +116,7 @@ int vd_proxy_refuse(vd_script *script, int proxy, double message, uint32_t code,
 typedef struct vd_contact {
 	vd_value contact, word;
 	int is_refer_to;
+	int is_last; // there are surely no more
 } vd_contact;
 int vd_contact_of_uri(vd_script *script, double message, vd_contact *out);
 // Request-URI of the scheme it has; the leg is one of that spec (n 0: any).

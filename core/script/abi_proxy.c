@@ -284,6 +284,7 @@ int vd_contact_at(struct vd_script *script, double handle, uint32_t number, vd_c
 		return VD_LIMIT;
 	give_contact(packet, &at.value.uri, out);
 	out->is_refer_to = at.is_refer_to;
+	out->is_last = at.is_last;
 	return VD_OK;
 }
 
@@ -315,11 +316,11 @@ int vd_contact_show(struct vd_script *script, double handle, uint32_t number, co
 		leg++;
 	if (leg == legs->n || !contact_at(packet, number, &at))
 		return VD_MISUSE;
+	if (!is_word(span_of(word, n)))
+		return VD_BAD_VALUE;
 	struct span text =
 		contact_word_uri(packet, &at.value.uri, span_of(word, n), &legs->leg[leg]);
-	if (!text.p || !is_word(span_of(word, n)))
-		return VD_BAD_VALUE;
-	return contact_put(packet, &at, text) < 0 ? VD_LIMIT : VD_OK;
+	return !text.p || contact_put(packet, &at, text) < 0 ? VD_LIMIT : VD_OK;
 }
 
 /* ---- letters ---- */

@@ -11,10 +11,12 @@
 #include "base/check.h"
 
 enum { BLOCK = 16, KEY = 16, TEXT_MAX = CONTACT_PLACE + CONTACT_MAX };
-enum { STREAM_MAX = (TEXT_MAX + BLOCK - 1) / BLOCK * BLOCK };
+enum { TEXT_BLOCKS_MAX = (TEXT_MAX + BLOCK - 1) / BLOCK * BLOCK };
 
 struct contact_key {
-	EVP_CIPHER_CTX *mac, *cipher;
+	EVP_CIPHER_CTX *mac;	   /* AES-128-CBC, which goes on from what it did last */
+	unsigned char last[BLOCK]; /* that block */
+	EVP_CIPHER_CTX *cipher;	   /* AES-128, block by block */
 };
 
 /* ---- keys ---- */
@@ -37,13 +39,14 @@ static bool derive(struct span secret, unsigned char out[2 * KEY])
 	return ok;
 }
 
-/* The block cipher alone: with a mode that has an IV of its own, OpenSSL looks up parameters by
- * name for each message, which takes longer than all of a word. */
-static EVP_CIPHER_CTX *context_new(const unsigned char key[KEY])
+/* No IV is ever set again: for each one OpenSSL looks up parameters by name, which takes longer
+ * than all else about a word. */
+static EVP_CIPHER_CTX *context_new(const char *name, const unsigned char key[KEY])
 {
-	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
+	static const unsigned char iv[BLOCK];
+	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, name, NULL);
 	EVP_CIPHER_CTX *context = cipher ? EVP_CIPHER_CTX_new() : NULL;
-	bool ok = context && EVP_EncryptInit_ex2(context, cipher, key, NULL, NULL) > 0 &&
+	bool ok = context && EVP_EncryptInit_ex2(context, cipher, key, iv, NULL) > 0 &&
 		  EVP_CIPHER_CTX_set_padding(context, 0) > 0;
 	if (!ok) {
 		EVP_CIPHER_CTX_free(context);
@@ -58,8 +61,8 @@ struct contact_key *contact_key_new(struct span secret)
 	unsigned char keys[2 * KEY];
 	struct contact_key *key = must_zalloc(sizeof *key);
 	if (derive(secret, keys)) {
-		key->mac = context_new(keys);
-		key->cipher = context_new(keys + KEY);
+		key->mac = context_new("AES-128-CBC", keys);
+		key->cipher = context_new("AES-128-ECB", keys + KEY);
 	}
 	OPENSSL_cleanse(keys, sizeof keys);
 	if (key->mac && key->cipher)
@@ -79,7 +82,7 @@ void contact_key_free(struct contact_key *key)
 
 /* ---- the cipher ---- */
 
-/* Whole blocks, one by one; in place is fine. */
+/* Whole blocks; in place is fine. */
 static bool encrypt(EVP_CIPHER_CTX *aes, const unsigned char *in, uint32_t n, unsigned char *out)
 {
 	int written;
@@ -92,30 +95,34 @@ static void add_to(unsigned char *to, const unsigned char *from, uint32_t n)
 		to[i] ^= from[i];
 }
 
-/* CBC-MAC of length, place and text. `iv` has zeros behind its CONTACT_IV bytes. */
+/* CBC-MAC of length, place and text. The context begins with what it ended with, and so do we: the
+ * two cancel out. `iv` has zeros behind its CONTACT_IV bytes. */
 static bool find_iv(struct contact_key *key, uint64_t shown_at, const unsigned char *text,
 	uint32_t n, unsigned char iv[BLOCK])
 {
-	unsigned char sum[BLOCK] = {0};
+	unsigned char blocks[BLOCK + TEXT_BLOCKS_MAX];
+	uint32_t all = BLOCK + (n + BLOCK - 1) / BLOCK * BLOCK;
+	memset(blocks, 0, BLOCK);
+	memset(blocks + all - BLOCK, 0, BLOCK); /* the last one ends with zeros */
 	for (int i = 0; i < 4; i++)
-		sum[i] = (unsigned char)(n >> (8 * i));
+		blocks[i] = (unsigned char)(n >> (8 * i));
 	for (int i = 0; i < 8; i++)
-		sum[8 + i] = (unsigned char)(shown_at >> (8 * i));
-	bool ok = encrypt(key->mac, sum, BLOCK, sum);
-	for (uint32_t at = 0; ok && at < n; at += BLOCK) {
-		add_to(sum, text + at, n - at < BLOCK ? n - at : BLOCK);
-		ok = encrypt(key->mac, sum, BLOCK, sum);
-	}
-	memcpy(iv, sum, CONTACT_IV);
+		blocks[8 + i] = (unsigned char)(shown_at >> (8 * i));
+	add_to(blocks, key->last, BLOCK);
+	memcpy(blocks + BLOCK, text, n);
+	if (!encrypt(key->mac, blocks, all, blocks))
+		return false;
+	memcpy(key->last, blocks + all - BLOCK, BLOCK);
+	memcpy(iv, key->last, CONTACT_IV);
 	memset(iv + CONTACT_IV, 0, BLOCK - CONTACT_IV);
-	return ok;
+	return true;
 }
 
 /* CTR, both ways: the last four bytes of `iv` count the blocks. */
 static bool run(
 	struct contact_key *key, const unsigned char iv[BLOCK], unsigned char *text, uint32_t n)
 {
-	unsigned char stream[STREAM_MAX];
+	unsigned char stream[TEXT_BLOCKS_MAX];
 	uint32_t blocks = (n + BLOCK - 1) / BLOCK;
 	for (uint32_t i = 0; i < blocks; i++) {
 		unsigned char *block = stream + i * BLOCK;

@@ -76,8 +76,9 @@ end
 function M.rewrite(rewrite, handle, incoming, outgoing, serial)
 	local code = C.vd_contact_at(script, handle, 0, contact)
 	if code == OK then
+		local is_last = contact.is_last ~= 0
 		rewrite_one(rewrite, handle, incoming, outgoing, serial, 0)
-		code = C.vd_contact_at(script, handle, 1, contact)
+		code = is_last and ABSENT or C.vd_contact_at(script, handle, 1, contact)
 	end
 	if code == OK then
 		code = rewrite_rest(rewrite, handle, incoming, outgoing, serial)

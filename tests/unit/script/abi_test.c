@@ -398,6 +398,7 @@ static const struct field fields[] = {
 	FIELD(vd_contact, contact),
 	FIELD(vd_contact, word),
 	FIELD(vd_contact, is_refer_to),
+	FIELD(vd_contact, is_last),
 	SIZE(enum vd_code),
 	SIZE(enum vd_fact),
 };
