@@ -127,8 +127,9 @@ static void forward_by(struct packet *packet, const struct route *route, struct 
 	answer(packet, code, span_of(NULL, 0));
 }
 
-/* Where to leave by: as our own Route says; as the word in the Request-URI says; the side a
- * binding came from; of two sides the other one; where it came in. */
+/* Where to leave by: as the word in the Request-URI says; the side a binding came from; as our own
+ * Route says; the leg that names the target's network; of two sides the other one; where it came
+ * in. */
 static struct leg *choose_leg(struct packet *packet, const struct route *route,
 	enum transport transport, const struct addr *target)
 {
@@ -145,7 +146,8 @@ static struct leg *choose_leg(struct packet *packet, const struct route *route,
 		wish.leg = NULL;
 		wish.place = packet->home;
 		wish.nowhere_else = packet->home_only;
-	} else {
+	} else if (!wish.leg) {
+		wish.leg = legs_naming(engine, transport, target);
 		wish.place = legs_other_place(engine, in);
 	}
 	return legs_towards(engine, transport, target, &wish);

@@ -400,6 +400,19 @@ static struct leg *first_at(
 	return NULL;
 }
 
+struct leg *legs_naming(struct engine *engine, enum transport transport, const struct addr *peer)
+{
+	struct leg *found = NULL;
+	for (uint32_t i = 0; i < engine->legs.n; i++) {
+		struct leg *leg = &engine->legs.leg[i];
+		enum transport own = leg->address.transport;
+		if (leg->n_networks && can_reach(leg, transport ? transport : own, peer) &&
+			(!found || own < found->address.transport))
+			found = leg;
+	}
+	return found;
+}
+
 struct leg *legs_towards(struct engine *engine, enum transport transport, const struct addr *peer,
 	const struct leg_wish *wish)
 {

@@ -125,6 +125,9 @@ uint64_t legs_place(struct engine *engine, uint32_t half);
 /* The other place, when the open legs are at just two and `leg` is at one of them; else 0. */
 uint64_t legs_other_place(struct engine *engine, const struct leg *leg);
 
+/* The first leg whose `can_deliver_to` names the network of `peer`; NULL: none does. */
+struct leg *legs_naming(struct engine *engine, enum transport transport, const struct addr *peer);
+
 /* Which leg a message should leave by, most wanted first. */
 struct leg_wish {
 	struct leg *leg;    /* this one; NULL: none in particular */

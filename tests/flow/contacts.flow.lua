@@ -394,3 +394,21 @@ flow "a phone's own Route to the proxy changes nothing about that; one that name
 		bob:expect "OPTIONS"
 	end,
 }
+
+flow "a leg that names the network of the target is taken before the other side, and so is the side a binding came from" {
+	legs = { "udp:10.0.0.1:5060;can_deliver_to=10.0.0.0/8", OUTSIDE },
+	script_text = [[
+		local sip = require "viaduct"
+		return { receive = sip.receive_chain { sip.registrar { domains = { "example.com" } }, sip.stateless_proxy {} } }]],
+	run = function(net)
+		local alice, bob = sides(net)
+		local anna = net:phone("anna", "udp:10.0.0.8:5060")
+		alice:request("MESSAGE", "sip:anna@10.0.0.8:5060")
+		anna:expect "MESSAGE" { from = "10.0.0.1:5060" }
+		bob:register "sip:bob@example.com"
+		bob:request("MESSAGE", "sip:bob@example.com")
+		bob:expect "MESSAGE" { from = "192.0.2.1:5070" }
+		alice:request("MESSAGE", "sip:bob@example.com")
+		bob:expect "MESSAGE" { from = "192.0.2.1:5070" }
+	end,
+}

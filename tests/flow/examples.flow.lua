@@ -171,6 +171,8 @@ flow "domain_map.lua: each domain goes to its proxy, and to the second when the 
 		goes("sip:you@example.net", pbx)
 		alice:expect(200)
 		rest(net)
+	end,
+}
 
 -- ---- between two networks ----
 
