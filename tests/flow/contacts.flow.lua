@@ -210,6 +210,39 @@ flow "without a key of its own a proxy reads its words after a reload" {
 	end,
 }
 
+flow "words are bound to addresses, not to the order of legs" {
+	legs = false,
+	script_text = [[return { legs = { "udp:10.0.0.1:5060", "udp:192.0.2.1:5070" }, receive = require("viaduct").stateless_proxy {} }]],
+	run = function(net)
+		local alice, bob = sides(net)
+		local contact = across(net, alice, bob, "INVITE"):header("Contact"):match "<(.*)>"
+		net:is_true(net:reload [[return { legs = { "udp:203.0.113.1:5060", "tcp:192.0.2.1:5070", "udp:192.0.2.1:5070",
+			"udp:10.0.0.1:5060" }, receive = require("viaduct").stateless_proxy {} }]], "it loads")
+		bob:request("MESSAGE", contact)
+		alice:expect "MESSAGE" { uri = "sip:alice@10.0.0.7:5062", from = "10.0.0.1:5060" }
+	end,
+}
+
+flow "a handler that takes its time hides contacts all the same" {
+	legs = LEGS,
+	script_text = [[
+		local sip = require "viaduct"
+		local proxy = sip.stateless_proxy {}
+		return { receive = function(message, leg, from)
+			if message.method == "INVITE" and message:is_request() then sip.sleep(1) end
+			return proxy:receive(message, leg, from)
+		end }]],
+	run = function(net)
+		local alice, bob = sides(net)
+		alice:request("INVITE", BOB_URI)
+		net:advance(1.1)
+		alice:expect(100)
+		hidden(net, bob:expect("INVITE"):header "Contact", "192.0.2.1:5070")
+		bob:reply(200)
+		hidden(net, alice:expect(200):header "Contact", "10.0.0.1:5060")
+	end,
+}
+
 -- ---- words that are none ----
 
 flow "a word that was lower- or upper-cased on its way still leads back" {
