@@ -138,12 +138,12 @@ static bool run(
 
 /* ---- letters ---- */
 
-/* a to z, 2 to 7 (RFC 4648 6): five bytes become eight letters without a branch. */
-static void put_letters(char *out, const unsigned char in[5])
+/* a to z, 2 to 7 (RFC 4648 6): of eight bytes the first five become eight letters, without a
+ * branch.
+ */
+static inline void put_letters(char *out, const char in[8])
 {
-	uint64_t x = 0;
-	for (int i = 0; i < 5; i++)
-		x = x << 8 | in[i];
+	uint64_t x = be64toh(load_u64(in)) >> 24;
 	x = (x & 0xfffff00000) << 12 | (x & 0xfffff); /* 5 bits in each byte, by halves */
 	x = (x & 0x000ffc00000ffc00) << 6 | (x & 0x000003ff000003ff);
 	x = (x & 0x03e003e003e003e0) << 3 | (x & 0x001f001f001f001f);
@@ -155,15 +155,14 @@ static void put_letters(char *out, const unsigned char in[5])
 
 uint32_t contact_letters(struct span bytes, char *out)
 {
-	const unsigned char *in = (const unsigned char *)bytes.p;
 	uint32_t at = 0, n = (bytes.n * 8 + 4) / 5;
-	unsigned char rest[5] = {0};
-	char last[8];
-	for (; at + 5 <= bytes.n; at += 5, out += 8)
-		put_letters(out, in + at);
-	memcpy(rest, in + at, bytes.n - at);
+	char *end = out + n, rest[16] = {0}, last[16];
+	for (; at + 8 <= bytes.n; at += 5, out += 8)
+		put_letters(out, bytes.p + at);
+	memcpy(rest, bytes.p + at, bytes.n - at); /* seven bytes at most */
 	put_letters(last, rest);
-	memcpy(out, last, n - at / 5 * 8);
+	put_letters(last + 8, rest + 5);
+	memcpy(out, last, (size_t)(end - out));
 	return n;
 }
 
