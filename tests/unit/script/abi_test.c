@@ -58,10 +58,6 @@ static void call_with_message(struct vd_script *script, double gone)
 	CALL(vd_message_drop, VD_BAD_VALUE, script, gone, VD_DROP_SOURCE + 1, "gone", 4);
 	vd_rate rate = {.attempts = 1, .interval = 1};
 	CALL(vd_message_rate, VD_GONE, script, gone, &rate, "x", 1);
-	CALL(vd_message_forward, VD_GONE, script, gone);
-	CALL(vd_message_forward_found, VD_GONE, script, gone);
-	CALL(vd_wait_target, VD_GONE, script, gone);
-	CALL(vd_message_drop, VD_GONE, script, gone, "gone", 4);
 	CALL(vd_proxy_forward, VD_GONE, script, 0, gone);
 	CALL(vd_proxy_forward_found, VD_GONE, script, 0, gone);
 	CALL(vd_wait_target, VD_GONE, script, 0, gone);
