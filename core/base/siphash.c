@@ -103,6 +103,11 @@ void siphash_add(struct siphash_state *s, struct span piece)
 	*s = local;
 }
 
+void siphash_word(struct siphash_state *s, uint64_t word)
+{
+	short_word_in(s, word);
+}
+
 uint64_t siphash_end(struct siphash_state *s)
 {
 	return finish(s, 3);

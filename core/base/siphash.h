@@ -18,4 +18,7 @@ struct siphash_state {
 };
 void siphash_init(struct siphash_state *state, const struct siphash_key *key);
 void siphash_add(struct siphash_state *state, struct span piece);
+/* Eight bytes as they are, at a place where nothing else can stand: nothing says that it is no
+ * piece. */
+void siphash_word(struct siphash_state *state, uint64_t word);
 uint64_t siphash_end(struct siphash_state *state);

@@ -93,6 +93,7 @@ static void take_out(struct timers *timers, struct timer_links *links)
 
 void timers_arm(struct timers *timers, struct timer *timer, int64_t due_ms)
 {
+	timers->changes++;
 	if (timer_is_armed(timer))
 		take_out(timers, &timer->links);
 	timer->due_ms = due_ms;
@@ -101,6 +102,7 @@ void timers_arm(struct timers *timers, struct timer *timer, int64_t due_ms)
 
 void timers_cancel(struct timers *timers, struct timer *timer)
 {
+	timers->changes++;
 	if (timer_is_armed(timer))
 		take_out(timers, &timer->links);
 }
@@ -213,6 +215,7 @@ static void advance(struct timers *timers, int64_t now_ms)
 
 size_t timers_run(struct timers *timers, int64_t now_ms)
 {
+	timers->changes++;
 	size_t n = 0;
 	BUG(in_use(timers, FIRING));
 	if (timers->is_unsorted && in_use(timers, COME))

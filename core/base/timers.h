@@ -29,7 +29,8 @@ enum {
 };
 
 struct timers {
-	int64_t now_ms; /* of the last run */
+	int64_t now_ms;	  /* of the last run */
+	uint64_t changes; /* counts whatever may change timers_next */
 	/* By slot; behind the wheel there are two more: the time has come; being fired. */
 	uint64_t used[TIMERS_SLOTS / 64 + 1];
 	bool is_unsorted;		    /* those whose time has come */

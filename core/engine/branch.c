@@ -3,21 +3,29 @@
 #include "base/put.h"
 
 enum { COOKIE_LENGTH = 7, PART_LENGTH = 16 };
-enum { LOOP_DOMAIN = 1, DIALOG_DOMAIN = 2 }; /* keep one kind of hash from ever being another */
+/* Keep one kind of hash from ever being another. */
+enum { LOOP_DOMAIN = 1, DIALOG_DOMAIN = 2, CONNECTION_DOMAIN = 4 };
 
 struct branch_seed branch_seed(struct packet *packet)
 {
 	struct branch_seed seed;
 	const struct cseq *cseq = msg_cseq(&packet->msg);
-	uint32_t number = cseq ? cseq->number : 0;
 	siphash_init(&seed.call, &packet->engine->key);
 	siphash_add(&seed.call, msg_value(&packet->msg, HDR_CALL_ID));
 	seed.request = seed.call;
-	siphash_add(&seed.request, span_of((const char *)&number, sizeof number));
+	siphash_word(&seed.request, cseq ? cseq->number : 0);
 	return seed;
 }
 
-uint64_t branch_loop_part(struct packet *packet, const struct branch_seed *seed)
+/* Of the From tag; made once, for Record-Route needs it too. */
+static uint64_t dialog_mark_of(struct packet *packet, struct branch_seed *seed)
+{
+	const struct nameaddr *from = msg_from(&packet->msg);
+	seed->mark = dialog_mark(seed, from ? nameaddr_tag(from) : span_of(NULL, 0));
+	return seed->mark;
+}
+
+uint64_t branch_loop_part(struct packet *packet, struct branch_seed *seed)
 {
 	struct msg *msg = &packet->msg;
 	struct siphash_state hash = seed->request;
@@ -26,8 +34,7 @@ uint64_t branch_loop_part(struct packet *packet, const struct branch_seed *seed)
 	struct msg_values routes = msg_values(msg, HDR_ROUTE);
 	for (struct span route; msg_values_next(&routes, &route);)
 		siphash_add(&hash, route);
-	const struct nameaddr *from = msg_from(msg);
-	siphash_add(&hash, from ? nameaddr_tag(from) : span_of(NULL, 0));
+	siphash_word(&hash, dialog_mark_of(packet, seed));
 	return siphash_end(&hash);
 }
 
@@ -48,11 +55,11 @@ static void add_below(struct siphash_state *hash, const struct branch_below *bel
 	siphash_add(hash, below->rport);
 }
 
-uint64_t branch_answer_part(const struct branch_seed *seed, struct span sent_by,
+uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg_name *name,
 	const struct branch_below *below, uint32_t number)
 {
 	struct siphash_state hash = seed->request;
-	siphash_add(&hash, sent_by);
+	siphash_word(&hash, name->mark);
 	add_below(&hash, below);
 	if (number)
 		siphash_add(&hash, span_of((const char *)&number, sizeof number));
@@ -62,11 +69,10 @@ uint64_t branch_answer_part(const struct branch_seed *seed, struct span sent_by,
 uint64_t branch_connection_part(
 	const struct branch_seed *seed, const struct branch_below *below, uint64_t connection)
 {
-	char number[16];
 	struct siphash_state hash = seed->request;
-	siphash_add(&hash, SPAN("connection"));
+	hash.v0 ^= CONNECTION_DOMAIN;
+	siphash_word(&hash, connection);
 	add_below(&hash, below);
-	siphash_add(&hash, span_between(number, put_hex64(number, connection)));
 	return siphash_end(&hash);
 }
 
@@ -98,9 +104,10 @@ uint32_t branch_number(struct span branch)
 static bool has_part(struct span branch, uint32_t at, uint64_t part)
 {
 	char expected[PART_LENGTH];
+	if (!has_length(branch))
+		return false;
 	put_hex64(expected, part);
-	return has_length(branch) &&
-	       span_ieq(span_of(branch.p + at, PART_LENGTH), span_of(expected, PART_LENGTH));
+	return span_ieq(span_of(branch.p + at, PART_LENGTH), span_of(expected, PART_LENGTH));
 }
 
 bool branch_has_answer_part(struct span branch, uint64_t answer_part)

@@ -18,17 +18,18 @@ enum { BRANCH_LENGTH = 7 + 16 + 16, BRANCH_TEXT_MAX = BRANCH_LENGTH + 1 + 10 };
 /* What both parts begin with; made once for a message. */
 struct branch_seed {
 	struct siphash_state call, request; /* after Call-ID; after the CSeq number too */
+	uint64_t mark; /* dialog_mark of the From tag, once branch_loop_part was made */
 };
 
 struct branch_seed branch_seed(struct packet *packet);
 /* Of the request as it was received. */
-uint64_t branch_loop_part(struct packet *packet, const struct branch_seed *seed);
+uint64_t branch_loop_part(struct packet *packet, struct branch_seed *seed);
 /* Of the Via that stands under ours. */
 struct branch_below {
 	struct span branch, received, rport;
 };
 struct branch_below branch_below(const struct via *via); /* NULL: none */
-uint64_t branch_answer_part(const struct branch_seed *seed, struct span sent_by,
+uint64_t branch_answer_part(const struct branch_seed *seed, const struct leg_name *name,
 	const struct branch_below *below, uint32_t number);
 /* Vouches for the connection number that our Via may carry. */
 uint64_t branch_connection_part(

@@ -281,6 +281,9 @@ static void on_turn_end(void *self)
 	struct engine *engine = self;
 	end_packets(engine);
 	take_out_garbage(engine);
+	if (engine->timers.changes == engine->timers_seen)
+		return;
+	engine->timers_seen = engine->timers.changes;
 	int64_t next_ms = timers_next(&engine->timers);
 	if (next_ms != engine->wake_at_ms) {
 		engine->wake_at_ms = next_ms;

@@ -96,7 +96,8 @@ struct engine {
 	struct log *log;
 	struct policy policy;
 	struct timers timers;
-	int64_t wake_at_ms; /* what the world was last asked for */
+	int64_t wake_at_ms;   /* what the world was last asked for */
+	uint64_t timers_seen; /* timers.changes then */
 	struct legs legs;
 	struct siphash_key key;		 /* of branches, tags and dialog marks */
 	struct contact_key *contact_key; /* of proxies without one; made when first needed */

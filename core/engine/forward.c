@@ -310,8 +310,7 @@ static bool is_own_via(struct packet *packet, const struct branch_seed *seed, co
 	own->leg = legs_by_sent_by(packet->engine, via->transport, via->host, via->port, &name);
 	if (!own->leg)
 		return false;
-	uint64_t part = branch_answer_part(
-		seed, span_of(name->text, name->n), &below, branch_number(via->branch));
+	uint64_t part = branch_answer_part(seed, name, &below, branch_number(via->branch));
 	if (!branch_has_answer_part(via->branch, part))
 		return false;
 	own->connection = 0;

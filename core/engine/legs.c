@@ -61,6 +61,7 @@ static void show_as(struct leg *leg, const struct leg_spec *spec)
 	/* A stream leg accepts connections where it says it is: what we open may be used both ways
 	 * (RFC 5923 8.1). */
 	enum transport transport = leg->address.transport;
+	name->mark = siphash(&leg->engine->key, name->text, name->n);
 	leg->via_n = (uint32_t)snprintf(leg->via, sizeof leg->via, "Via: SIP/2.0/%s %s%s",
 		transport_name(transport).p, name->text,
 		transport_is_reliable(transport) ? ";alias" : "");
@@ -83,6 +84,7 @@ static void remember_name(struct leg *leg, const struct leg_name *name)
 	leg->former[0].until_ms = engine_now_ms(leg->engine) + LEG_LINGER_MS;
 	if (leg->n_former < LEG_FORMER_MAX)
 		leg->n_former++;
+	leg->engine->legs.has_former = true;
 }
 
 /* The same address, written otherwise: it may be shown as another. */
@@ -279,7 +281,7 @@ struct leg *legs_by_sent_by(struct engine *engine, enum transport transport, str
 {
 	if (!port)
 		port = 5060;
-	for (int former = 0; former < 2; former++)
+	for (int former = 0; former <= engine->legs.has_former; former++)
 		for (uint32_t i = 0; i < engine->legs.n; i++) {
 			struct leg *leg = &engine->legs.leg[i];
 			if (leg->state == LEG_CLOSED || leg->address.transport != transport)
@@ -307,7 +309,7 @@ bool legs_is_self(struct engine *engine, const struct uri *uri, struct leg **fou
 	if (!uri_transport(uri, &transport))
 		return false;
 	uint16_t port = uri_port_or_default(uri);
-	for (int former = 0; former < 2; former++)
+	for (int former = 0; former <= engine->legs.has_former; former++)
 		for (uint32_t i = 0; i < engine->legs.n; i++) {
 			struct leg *leg = &engine->legs.leg[i];
 			if (leg->state == LEG_CLOSED ||

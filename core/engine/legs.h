@@ -26,6 +26,7 @@ struct leg_name {
 	char text[LEG_SPEC_MAX + 8]; /* "host:port", IPv6 in brackets */
 	uint32_t n, host_n;
 	uint16_t port;
+	uint64_t mark; /* keyed hash of the text, for branches */
 };
 
 struct leg {
@@ -66,6 +67,7 @@ struct legs {
 	struct leg leg[LEGS_MAX];
 	uint32_t n; /* slots in use, closed ones included */
 	uint32_t opened;
+	bool has_former; /* some leg has had another name */
 };
 
 struct leg_spec {

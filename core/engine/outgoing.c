@@ -33,7 +33,7 @@ static int add_via(struct packet *packet, const struct leg *leg, struct branch_b
 	out = put_span(out, span_of(leg->via, leg->via_n));
 	out = put_text(out, ";branch=");
 	char *branch = out;
-	uint64_t answer_part = branch_answer_part(&route->seed, leg_sent_by(leg), below, number);
+	uint64_t answer_part = branch_answer_part(&route->seed, &leg->shown, below, number);
 	out = put_branch(out, answer_part, route->loop_part, number);
 	struct span written = span_between(branch, out);
 	if (connection) {
@@ -122,7 +122,7 @@ int outgoing_edit(struct packet *packet, const struct route *route, struct leg *
 	uint64_t connection = packet->from.connection;
 	bool record = wants_record_route(packet);
 	const struct nameaddr *from = msg_from(msg);
-	uint64_t mark = record && from ? dialog_mark(&route->seed, nameaddr_tag(from)) : 0;
+	uint64_t mark = from ? route->seed.mark : 0;
 	const struct via *via = msg_top_via(msg);
 	struct branch_below below = branch_below(via);
 	*made = (struct outgoing){0};

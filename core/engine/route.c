@@ -19,9 +19,10 @@ static bool is_loop(struct packet *packet, uint64_t loop_part)
 	char text[16];
 	if (top && branch_has_loop_part(top->branch, loop_part))
 		return true;
-	put_hex64(text, loop_part);
-	msg_values_next(&vias, &value);
-	while (msg_values_next(&vias, &value)) {
+	bool more = msg_values_next(&vias, &value) && msg_values_next(&vias, &value);
+	if (more)
+		put_hex64(text, loop_part);
+	for (; more; more = msg_values_next(&vias, &value)) {
 		struct via via;
 		if (memmem(value.p, value.n, text, sizeof text) && via_parse(value, &via) == 0 &&
 			branch_has_loop_part(via.branch, loop_part))

@@ -39,13 +39,6 @@ static void on_restless(struct ev_loop *ev, ev_idle *watcher, int events)
 	(void)events;
 }
 
-static void on_awake(struct ev_loop *ev, ev_check *watcher, int events)
-{
-	(void)ev;
-	(void)events;
-	OWNER_OF(watcher, struct loop, awake)->busy_since_us = loop_clock_us();
-}
-
 bool loop_init(struct loop *loop)
 {
 	loop->ev = ev_loop_new(EVFLAG_NOENV);
@@ -54,8 +47,6 @@ bool loop_init(struct loop *loop)
 	chores_clear(&loop->at_end);
 	chores_clear(&loop->after);
 	ev_idle_init(&loop->restless, on_restless);
-	ev_check_init(&loop->awake, on_awake);
-	ev_check_start(loop->ev, &loop->awake);
 	loop->now_us = loop_clock_us();
 	return true;
 }
@@ -63,7 +54,6 @@ bool loop_init(struct loop *loop)
 void loop_fini(struct loop *loop)
 {
 	ev_idle_stop(loop->ev, &loop->restless);
-	ev_check_stop(loop->ev, &loop->awake);
 	ev_loop_destroy(loop->ev);
 }
 
@@ -106,4 +96,5 @@ void loop_rest(struct loop *loop)
 	int64_t busy_us = loop->busy_since_us ? loop_clock_us() - loop->busy_since_us : 0;
 	if (busy_us > loop->longest_busy_us)
 		loop->longest_busy_us = busy_us;
+	loop->busy_since_us = 0;
 }

@@ -29,8 +29,7 @@ struct loop {
 	struct live_statistics count;
 	int64_t now_us;
 	bool in_turn;
-	ev_check awake;				/* the wait for events is over */
-	int64_t busy_since_us, longest_busy_us; /* 0: not known yet */
+	int64_t busy_since_us, longest_busy_us; /* since the first turn after a wait; 0: none yet */
 	struct chores at_end, after;
 	ev_idle restless; /* active while work is left that must not wait for an event */
 };
@@ -64,6 +63,8 @@ static inline void loop_turn_begin(struct loop *loop)
 		return;
 	loop->in_turn = true;
 	loop->now_us = loop_clock_us();
+	if (!loop->busy_since_us)
+		loop->busy_since_us = loop->now_us;
 }
 
 /* Bytes to the wire, then the engine's turn_end; nothing when no turn is open. */

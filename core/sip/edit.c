@@ -326,22 +326,40 @@ static bool is_ip(struct span host, const struct addr *ip)
 	return addr_parse_ip(host, 0, &addr) && addr_same_ip(&addr, ip);
 }
 
+static char *put_rport(char *at, struct via *via, const struct addr *source)
+{
+	*at++ = '=';
+	char *end = put_u32(at, addr_port(source));
+	via->rport = span_between(at, end);
+	return end;
+}
+
+/* The value without received, and with the port in rport wherever it stands. */
+static char *put_replaced(char *at, struct via *via, const struct addr *source)
+{
+	struct param param;
+	struct span rest = via->params;
+	at = put(at, rest.n ? span_between(via->text.p, rest.p) : via->text);
+	while (param_next(&rest, &param) > 0) {
+		if (span_ieq(param.name, SPAN("rport")))
+			at = put_rport(put_text(at, ";rport"), via, source);
+		else if (!span_ieq(param.name, SPAN("received")))
+			at = put(at, param.whole);
+	}
+	return at;
+}
+
 /* Writes the first Via value with the source in it and notes in `via` where it stands; true when
  * that says anything new. */
 static bool put_received(char **at, struct via *via, const struct addr *source)
 {
-	struct param param;
 	bool is_new = via->has_rport || via->received.p;
-	struct span rest = via->params;
-	*at = put(*at, rest.n ? span_between(via->text.p, rest.p) : via->text);
-	while (param_next(&rest, &param) > 0) {
-		if (span_ieq(param.name, SPAN("rport"))) {
-			char *value = put_text(*at, ";rport=");
-			*at = put_u32(value, addr_port(source));
-			via->rport = span_between(value, *at);
-		} else if (!span_ieq(param.name, SPAN("received"))) {
-			*at = put(*at, param.whole);
-		}
+	if (via->bare_rport && !via->received.p) { /* as nearly all write it */
+		*at = put(*at, span_between(via->text.p, via->bare_rport));
+		*at = put_rport(*at, via, source);
+		*at = put(*at, span_between(via->bare_rport, span_end(via->text)));
+	} else {
+		*at = put_replaced(*at, via, source);
 	}
 	via->received = span_of(NULL, 0);
 	if (!via->has_rport && is_ip(via->host, source))

@@ -91,6 +91,7 @@ static inline void via_clear(struct via *via)
 	via->port = 0;
 	via->params = via->branch = via->received = via->maddr = via->rport = none;
 	via->has_rport = false;
+	via->bare_rport = NULL;
 }
 
 /* ";branch=token" and ";rport" as nearly all write them: behind one of them, or NULL. */
@@ -107,6 +108,7 @@ static inline const char *take_usual_param(const char *p, const char *end, struc
 	if (end - p >= 6 && memcmp(p, ";rport", 6) == 0 && (end - p == 6 || p[6] == ';') &&
 		!via->has_rport) {
 		via->has_rport = true;
+		via->bare_rport = p + 6;
 		return p + 6;
 	}
 	return NULL;

@@ -12,8 +12,9 @@ struct via {
 	uint16_t port;		    /* 0: none given */
 	struct span params;
 	struct span branch, received, maddr,
-		rport;	/* values; p NULL when the parameter is absent */
-	bool has_rport; /* ";rport" with or without value */
+		rport;		/* values; p NULL when the parameter is absent */
+	bool has_rport;		/* ";rport" with or without value */
+	const char *bare_rport; /* behind a ";rport" that has no value, ends there; NULL: none */
 };
 
 enum { VIA_COUNT_MAX = 128 }; /* values in one message */
