@@ -85,20 +85,21 @@ static struct note *note_of(
 
 static uint64_t hash_of_bytes(const struct packet *packet)
 {
-	return siphash(&packet->engine->key, packet->msg.raw.p, packet->msg.raw.n);
+	uint64_t hash = siphash(&packet->engine->key, packet->msg.raw.p, packet->msg.raw.n);
+	return hash >> (64 - AUTH_BYTES_BITS);
 }
 
-static bool is_repeated(
-	struct packet *packet, const struct authorizer *authorizer, struct span realm)
+static bool is_repeated(struct packet *packet, const struct authorizer *authorizer,
+	struct span realm, uint64_t bytes)
 {
 	struct engine *engine = packet->engine;
 	const struct note *note = note_of(packet, authorizer, realm);
 	return note && engine_now_ms(engine) - note->at_ms < 64 * (int64_t)engine->times.t1_ms &&
-	       note->value == hash_of_bytes(packet);
+	       note->value == bytes;
 }
 
-static void note_let_in(
-	struct packet *packet, const struct authorizer *authorizer, struct span realm)
+static void note_let_in(struct packet *packet, const struct authorizer *authorizer,
+	struct span realm, uint64_t bytes)
 {
 	struct auth *auth = auth_of(packet->engine);
 	int64_t now_ms = engine_now_ms(packet->engine);
@@ -109,7 +110,7 @@ static void note_let_in(
 	if (!note)
 		note = notes_put(auth->let_in, key, now_ms, NULL);
 	note->at_ms = now_ms;
-	note->value = hash_of_bytes(packet);
+	note->value = bytes;
 }
 
 bool auth_was_let_in(struct packet *packet, const struct authorizer *authorizer, struct span realm)
@@ -220,7 +221,9 @@ enum auth_finding auth_find(struct packet *packet, const struct authorizer *auth
 	BUG(realm.n > NONCE_REALM_MAX);
 	*found = (struct auth_found){0};
 	enum auth_finding finding = find(packet, authorizer, realm, found);
-	if (finding != AUTH_NONE && is_repeated(packet, authorizer, realm))
+	if (finding != AUTH_NONE)
+		found->bytes = hash_of_bytes(packet);
+	if (finding != AUTH_NONE && is_repeated(packet, authorizer, realm, found->bytes))
 		return AUTH_REPEATED;
 	if (finding == AUTH_WRONG_URI)
 		tell_failed(packet, &found->credentials, "uri");
@@ -252,7 +255,7 @@ static bool is_right(struct packet *packet, struct span realm, const struct auth
 }
 
 enum auth_verdict auth_check(struct packet *packet, const struct authorizer *authorizer,
-	struct span realm, enum auth_secret kind, struct span secret)
+	struct span realm, enum auth_secret kind, struct span secret, uint64_t bytes)
 {
 	struct auth_found found = {0};
 	struct nonces *nonces = auth_of(packet->engine)->nonces;
@@ -268,7 +271,7 @@ enum auth_verdict auth_check(struct packet *packet, const struct authorizer *aut
 	if (!nonce_use(nonces, found.credentials.nonce, found.count, found.issued_ms))
 		return AUTH_TOO_LATE;
 	packet->engine->count[COUNT_auth_passed]++;
-	note_let_in(packet, authorizer, realm);
+	note_let_in(packet, authorizer, realm, bytes);
 	return AUTH_RIGHT;
 }
 

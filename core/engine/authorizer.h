@@ -50,7 +50,10 @@ struct auth_found {
 	enum digest_algorithm algorithm;
 	uint32_t count;
 	int64_t issued_ms;
+	uint64_t bytes; /* a hash of the message as it is now: waiting may change how it is kept */
 };
+
+enum { AUTH_BYTES_BITS = 53 };
 
 /* The credentials of a request for `realm` (at most NONCE_REALM_MAX). The texts are valid as those
  * of the message. An ACK is looked at as part of its INVITE: its nonce may have been used. */
@@ -63,7 +66,7 @@ enum auth_verdict { AUTH_RIGHT, AUTH_WRONG, AUTH_TOO_LATE };
 /* Whether the credentials found are those of whoever has this secret; uses their nonce when they
  * are. SECRET_NONE, there is no such user, costs the same and is never right. */
 enum auth_verdict auth_check(struct packet *packet, const struct authorizer *authorizer,
-	struct span realm, enum auth_secret kind, struct span secret);
+	struct span realm, enum auth_secret kind, struct span secret, uint64_t bytes);
 
 /* An ACK or CANCEL with the transaction of a request that was let in (RFC 3261 22.1). */
 bool auth_was_let_in(struct packet *packet, const struct authorizer *authorizer, struct span realm);

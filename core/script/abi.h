@@ -184,10 +184,10 @@ typedef struct vd_authorizer {
 // The number of the authorizer, or a negative code; VD_REFUSED: OpenSSL lacks one of the algorithms. `n` 0: no opaque.
 int vd_authorizer_new(vd_script *script, const vd_authorizer *options, const char *opaque, uint32_t n);
 // Each of these: VD_MISUSE for a number that is none, VD_BAD_VALUE for a realm too long or not to be written into a header.
-// enum vd_auth; the user in p and n, the algorithm in extra.
+// enum vd_auth; the user in p and n, the algorithm in extra, in number what vd_auth_check wants as `seen`.
 int vd_auth_find(vd_script *script, int authorizer, double message, const char *realm, uint32_t n, vd_value *user);
 // enum vd_verdict.
-int vd_auth_check(vd_script *script, int authorizer, double message, const char *realm, uint32_t n, int kind, const char *secret, uint32_t secret_n);
+int vd_auth_check(vd_script *script, int authorizer, double message, const char *realm, uint32_t n, int kind, const char *secret, uint32_t secret_n, double seen);
 // 1 for an ACK or CANCEL of a request that was let in.
 int vd_auth_was_let_in(vd_script *script, int authorizer, double message, const char *realm, uint32_t n);
 int vd_auth_strip(vd_script *script, int authorizer, double message, const char *realm, uint32_t n);

@@ -105,20 +105,21 @@ int vd_auth_find(struct vd_script *script, int number, double handle, const char
 	user->p = found.credentials.username.p;
 	user->n = found.credentials.username.n;
 	user->extra = (int)found.algorithm;
+	user->number = (double)found.bytes;
 	return (int)finding;
 }
 
 int vd_auth_check(struct vd_script *script, int number, double handle, const char *realm,
-	uint32_t n, int kind, const char *secret, uint32_t secret_n)
+	uint32_t n, int kind, const char *secret, uint32_t secret_n, double seen)
 {
 	struct asked asked;
 	int rc = ask(script, number, handle, realm, n, &asked);
 	if (rc)
 		return rc;
-	if (kind < VD_PASSWORD || kind > VD_NOBODY)
+	if (kind < VD_PASSWORD || kind > VD_NOBODY || !(seen >= 0 && seen < 0x1p53))
 		return VD_BAD_VALUE;
 	return (int)auth_check(asked.packet, asked.authorizer, asked.realm, (enum auth_secret)kind,
-		span_of(secret, secret_n));
+		span_of(secret, secret_n), (uint64_t)seen);
 }
 
 int vd_auth_was_let_in(

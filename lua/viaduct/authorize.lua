@@ -101,9 +101,9 @@ local function let_in(self, handle, realm)
 	return false
 end
 
-local function verify(self, handle, realm, user, algorithm)
+local function verify(self, handle, realm, user, algorithm, seen)
 	local kind, secret = secret_of(self, user, realm, NAMES[algorithm])
-	return check(C.vd_auth_check(script, self.number, handle, realm, #realm, kind, secret, #secret))
+	return check(C.vd_auth_check(script, self.number, handle, realm, #realm, kind, secret, #secret, seen))
 end
 
 -- Neither can be challenged; each comes with a request that was (RFC 3261 22.1).
@@ -117,7 +117,7 @@ local function receive_ack_or_cancel(self, message, handle, realm)
 		return let_in(self, handle, realm)
 	end
 	local found = check(C.vd_auth_find(script, self.number, handle, realm, #realm, value))
-	if found == FOUND and verify(self, handle, realm, text(value), value.extra) == C.VD_AUTH_RIGHT then
+	if found == FOUND and verify(self, handle, realm, text(value), value.extra, value.number) == C.VD_AUTH_RIGHT then
 		return let_in(self, handle, realm)
 	end
 	return message:drop "ACK without credentials"
@@ -148,7 +148,7 @@ function Authorize:receive(message, leg, from)
 	end
 	local user = text(value)
 	if found ~= REPEATED then
-		local verdict = verify(self, handle, realm, user, value.extra)
+		local verdict = verify(self, handle, realm, user, value.extra, value.number)
 		if verdict ~= C.VD_AUTH_RIGHT then
 			return challenge(self, handle, realm, verdict == C.VD_AUTH_TOO_LATE)
 		end

@@ -163,6 +163,8 @@ flow "callbacks may wait, and meanwhile others are served" {
 		alice:expect_nothing()
 		net:advance(3)
 		alice:expect(200)
+		alice:resend(slow)
+		alice:expect(200)
 		net:counts { auth_passed = 2 }
 		net:advance(40)
 	end,

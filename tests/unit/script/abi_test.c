@@ -79,7 +79,7 @@ static void call_with_message(struct vd_script *script, double gone)
 	CALL(vd_registrar_serves, VD_GONE, script, 0, gone);
 	CALL(vd_registrar_lacks, VD_GONE, script, 0, gone);
 	CALL(vd_auth_find, VD_GONE, script, 0, gone, "r", 1, &out);
-	CALL(vd_auth_check, VD_GONE, script, 0, gone, "r", 1, VD_PASSWORD, "p", 1);
+	CALL(vd_auth_check, VD_GONE, script, 0, gone, "r", 1, VD_PASSWORD, "p", 1, 0);
 	CALL(vd_auth_was_let_in, VD_GONE, script, 0, gone, "r", 1);
 	CALL(vd_auth_strip, VD_GONE, script, 0, gone, "r", 1);
 	CALL(vd_auth_challenge, VD_GONE, script, 0, gone, "r", 1, 0);
