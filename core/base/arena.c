@@ -13,8 +13,9 @@ struct arena_chunk {
 
 void arena_init(struct arena *arena, void *first, uint32_t first_n)
 {
-	*arena = (struct arena){
-		.at = first, .end = (char *)first + first_n, .first = first, .first_n = first_n};
+	*arena = (struct arena){.at = first, .end = first, .first = first, .first_n = first_n};
+	if (first_n)
+		arena->end += first_n;
 }
 
 void arena_reset(struct arena *arena)

@@ -386,6 +386,8 @@ int edit_received(struct msg *msg, const struct addr *source)
 	char *at = begin;
 	if (!put_received(&at, &via, source))
 		return 0;
+	while (char_is_blank(at[-1])) /* stood before what is gone now */
+		at--;
 	uint32_t params_at = via.params.n ? (uint32_t)(via.params.p - via.text.p) : via.text.n;
 	struct span rest = span_between(span_end(via.text), span_end(value));
 	via.text = span_between(begin, at);

@@ -250,6 +250,8 @@ static void notes_where_a_request_really_came_from(void **state)
 		{"v:SIP/2.0/UDP a;rport=1;received=9.9.9.9;branch=x", "192.0.2.2:99",
 			"v: SIP/2.0/UDP a;rport=99;branch=x;received=192.0.2.2",
 			"the peer's own are replaced"},
+		{"Via: SIP/2.0/UDP 192.0.2.1 ;received=9.9.9.9", "192.0.2.1:5060",
+			"Via: SIP/2.0/UDP 192.0.2.1", "a blank before what goes"},
 		{"Via: SIP/2.0/UDP 192.0.2.1;received=9.9.9.9;branch=x", "192.0.2.1:5060",
 			"Via: SIP/2.0/UDP 192.0.2.1;branch=x", "a lie goes"},
 		{"Via: SIP/2.0/UDP [2001:db8::1];branch=x", "[2001:db8:0::1]:5060",
