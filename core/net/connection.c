@@ -14,7 +14,6 @@ enum {
 	WRITE_SIZE = 2048,     /* a write queue at first */
 	/* Pings are not answered while the peer leaves more than this unread. */
 	PONG_QUEUE_MAX = 4096,
-	PONGS_PER_WRITE = 64,
 };
 
 static struct loop *loop_of(const struct connection *c)
@@ -290,17 +289,10 @@ int connection_send(struct connection *c, const struct iovec *iov, uint32_t n, u
 
 static void answer_pings(struct connection *c, uint32_t n)
 {
-	static const char pongs[2 * PONGS_PER_WRITE + 1] =
-		"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
-		"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
-		"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
-		"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
 	struct live_statistics *count = &loop_of(c)->count;
-	while (n && queued(c) < PONG_QUEUE_MAX) {
-		uint32_t now = n < PONGS_PER_WRITE ? n : PONGS_PER_WRITE;
-		append(c, pongs, 2 * now);
-		count->pings_answered += now;
-		n -= now;
+	for (; n && queued(c) < PONG_QUEUE_MAX; n--) {
+		append(c, "\r\n", 2);
+		count->pings_answered++;
 	}
 	count->pings_ignored += n;
 }
