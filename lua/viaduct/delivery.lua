@@ -5,6 +5,7 @@ local message = require "viaduct.message"
 local misuse = require "viaduct.blame"
 local options = require "viaduct.options"
 local proxies = require "viaduct.proxies"
+local stateless_proxy = require "viaduct.stateless_proxy"
 
 local C, script = abi.C, abi.script
 local M = {}
@@ -38,11 +39,21 @@ end
 
 local refusals = {
 	[C.VD_GONE] = "message is no longer available: its handler has ended",
-	[C.VD_MISUSE] = "deliver takes requests: answer with req:reply, hand responses to a stateless proxy",
 	[C.VD_REFUSED] = "this request was answered or forwarded already",
 	[C.VD_BAD_VALUE] = "this request cannot be delivered: a header it needs is missing, "
 		.. "its id is too long, its timeout is no number of seconds, or '%s' is no address",
 }
+
+local proxy
+
+-- A response that came in goes back by its Via (RFC 3261 16.7): there is nothing to repeat or to choose.
+local function pass_on(response, given)
+	if next(given) then
+		misuse "a response goes back by its Via: deliver it without options"
+	end
+	proxy = proxy or stateless_proxy {}
+	return proxy:receive(response)
+end
 
 local known = {
 	id = "string", callid = "string", callback = "function", leg = "table", dst_addr = "string or table",
@@ -51,15 +62,18 @@ local known = {
 
 --- Puts a request into the queue and sends it: repeated until a response comes (RFC 3261 17.1), at the next address when one is
 --- dead. Responses go to the receiver.
----@param request viaduct.Message one that came in, or of sip.request
+---@param request viaduct.Message one that came in, or of sip.request; a response goes back by its Via
 ---@param given table|nil `id` ("Call-ID CSeq-number"), `callid` (Call-ID), `callback` function(error, delivery): error nil when it arrived, else an errno name ("ETIMEDOUT", "EHOSTUNREACH", "ENOPROTOOPT", "ECONNREFUSED" ...), `timeout` seconds to wait for an answer, `leg` to leave by, `dst_addr` "ip:port", URI or { proto, addr, port }, `do_retransmits`
 ---@param by_default boolean
----@return viaduct.Delivery|nil
+---@return viaduct.Delivery|true|nil true: a response
 ---@return string|nil message
 ---@return string|nil code "limit"
 function M.deliver(request, given, by_default)
 	given = options.check("deliver", given, known)
 	local handle = message.handle(request, "deliver")
+	if request:is_response() then
+		return pass_on(request, given)
+	end
 	local id, callid = given.id or "", given.callid or ""
 	local to = given.dst_addr and proxies.uri_of(given.dst_addr) or ""
 	local repeats = given.do_retransmits

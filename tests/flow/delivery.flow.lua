@@ -257,6 +257,30 @@ flow "a request that came in is sent on as a proxy would, and its response goes 
 	end,
 }
 
+flow "a response is delivered by its Via, without options" {
+	script_text = [[
+local sip = require "viaduct"
+local dispatcher = sip.dispatcher {}
+return { receive = function(msg)
+	if msg:is_response() and msg.code == 180 then
+		sip.log(select(2, pcall(dispatcher.deliver, dispatcher, msg, { id = "x" })))
+	end
+	return dispatcher:deliver(msg)
+end }]],
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("INVITE", "sip:bob@198.51.100.8")
+		local came = bob:expect "INVITE"
+		bob:reply(180)
+		alice:expect(180) { Via = relayed.via_of(alice.sent) }
+		net:expect_log "a response goes back by its Via: deliver it without options"
+		bob:reply(486, { request = came })
+		relayed.expect_ack(bob, came)
+		alice:expect(486)
+		rest(net)
+	end,
+}
+
 flow "a delivered INVITE that rings for three minutes is cancelled" {
 	script_text = acting "",
 	run = function(net)
