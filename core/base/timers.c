@@ -102,9 +102,10 @@ void timers_arm(struct timers *timers, struct timer *timer, int64_t due_ms)
 
 void timers_cancel(struct timers *timers, struct timer *timer)
 {
+	if (!timer_is_armed(timer))
+		return;
 	timers->changes++;
-	if (timer_is_armed(timer))
-		take_out(timers, &timer->links);
+	take_out(timers, &timer->links);
 }
 
 /* Two chains linked by `next`, NULL at the end; of equals, those of `a` come first. */
