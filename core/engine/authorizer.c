@@ -330,6 +330,8 @@ uint32_t auth_challenge(
 		out = put_challenge(out, authorizer, realm, span_of(nonce, sizeof nonce),
 			authorizer->algorithms[i], stale);
 	engine->count[COUNT_auth_challenged]++;
+	packet->routing = NULL; /* statelessly: who has not proved who he is costs nothing to keep
+				   (RFC 3261 26.3.2.4) */
 	packet_reply(packet, code, span_of(NULL, 0), span_between(text, out));
 	return code;
 }

@@ -55,6 +55,7 @@ static void leave_queue(struct delivery *delivery)
 	link_delivery(delivery, &queue->left);
 	delivery->is_queued = false;
 	queue->n--;
+	queue->bytes -= delivery->n;
 	engine_free_later(delivery->engine, delivery->bytes);
 	delivery->bytes = NULL;
 }
@@ -69,6 +70,8 @@ static void delivery_free(struct delivery *delivery)
 		resolve_cancel(delivery->resolve);
 	if (delivery->client)
 		client_free(delivery->client);
+	if (!delivery->is_own)
+		engine->legs.leg[delivery->from.leg].n_held--;
 	unlink_delivery(delivery);
 	free(delivery->targets);
 	free(delivery);
@@ -148,13 +151,30 @@ static void enter_queue(struct delivery *delivery)
 	delivery->is_queued = true;
 	link_delivery(delivery, &queue->first);
 	queue->n++;
+	queue->bytes += delivery->n;
+	if (!delivery->is_own) /* its Via and Record-Route name the leg it came by */
+		engine->legs.leg[delivery->from.leg].n_held++;
 	engine->count[COUNT_deliveries]++;
+}
+
+/* The caller repeats a request that is on its way. */
+static bool is_delivered(struct engine *engine, struct span callid, struct txn_key key)
+{
+	struct table_link *link = table_first(&engine->deliveries.by_call, hash_of(engine, callid));
+	for (; link; link = table_next(link)) {
+		const struct delivery *delivery =
+			(struct delivery *)((char *)link - offsetof(struct delivery, by_call));
+		if (!delivery->is_own && txn_key_eq(delivery->key, key))
+			return true;
+	}
+	return false;
 }
 
 int64_t deliver(struct packet *request, const struct delivery_options *options)
 {
 	struct engine *engine = request->engine;
-	if (engine->deliveries.n >= DELIVERIES_MAX) {
+	if (engine->deliveries.n >= DELIVERIES_MAX ||
+		engine->deliveries.bytes >= DELIVERIES_BYTES_MAX) {
 		engine->count[COUNT_overload]++;
 		return DELIVER_TOO_MANY;
 	}
@@ -165,7 +185,15 @@ int64_t deliver(struct packet *request, const struct delivery_options *options)
 		options->callid.n ? options->callid : msg_value(&request->msg, HDR_CALL_ID);
 	if (id.n > DELIVERY_ID_MAX || callid.n > DELIVERY_ID_MAX)
 		return DELIVER_BAD_ID;
+	struct txn_key key = {0};
+	if (!request->is_own && !txn_key_server(&request->msg, &engine->key, &key))
+		return DELIVER_BAD_MESSAGE;
+	if (!request->is_own && is_delivered(engine, callid, key)) {
+		engine->count[COUNT_requests_absorbed]++;
+		return DELIVER_REPEATED;
+	}
 	struct delivery *delivery = must_zalloc(sizeof *delivery + id.n + callid.n);
+	delivery->key = key;
 	delivery->engine = engine;
 	delivery->bytes = write_copy(&request->msg, false, &delivery->n);
 	delivery->is_own = request->is_own;
@@ -222,6 +250,7 @@ void delivery_sent(struct engine *engine, uint64_t number)
 	if (!delivery)
 		return;
 	delivery_finish(delivery, DELIVERY_ARRIVED, NULL);
+	delivery_be_patient(delivery);
 	delivery_let_go(delivery);
 }
 

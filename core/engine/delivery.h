@@ -12,7 +12,8 @@
 
 enum {
 	DELIVERIES_MAX = 1000000,
-	DELIVERY_ID_MAX = 4096, /* bytes of an id or Call-ID */
+	DELIVERIES_BYTES_MAX = 256 << 20, /* of all requests in the queue */
+	DELIVERY_ID_MAX = 4096,		  /* bytes of an id or Call-ID */
 	DELIVERY_PATIENCE_MS =
 		181000, /* for the final response to an INVITE (RFC 3261 16.6 (11)) */
 };
@@ -39,12 +40,13 @@ struct delivery_options {
 };
 
 enum deliver_error {
+	DELIVER_REPEATED = 0,	  /* no error: this very request is in the queue already */
 	DELIVER_BAD_MESSAGE = -1, /* a header that it needs is missing or malformed */
 	DELIVER_TOO_MANY = -2,
 	DELIVER_BAD_ID = -3, /* too long */
 };
 
-/* The number of the delivery, or a negative enum deliver_error: nothing was done then. `request` is
+/* The number of the delivery, or an enum deliver_error: nothing was done then. `request` is
  * copied. */
 int64_t deliver(struct packet *request, const struct delivery_options *options);
 /* What is repeated is repeated no more; answers that still come are those of nobody. How many there

@@ -27,6 +27,7 @@ struct delivery {
 	struct locate_target *targets; /* owned */
 	uint32_t n_targets, next_target;
 	uint32_t leg_serial; /* 0: any */
+	struct txn_key key;  /* of the request that came in; all zero: made here */
 	int64_t since_ms;
 	bool once, is_queued;
 	uint32_t id_n, callid_n;
@@ -43,4 +44,6 @@ void delivery_let_go(struct delivery *delivery);
 struct packet *delivery_packet(struct delivery *delivery);
 
 /* delivery_send.c */
+/* It arrived: from now on an INVITE has DELIVERY_PATIENCE_MS for its final response. */
+void delivery_be_patient(struct delivery *delivery);
 void delivery_begin(struct delivery *delivery, const struct delivery_options *options);

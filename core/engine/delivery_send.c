@@ -160,14 +160,14 @@ static void too_late(struct timer *timer)
 	if (client)
 		mark_dead(delivery, "ETIMEDOUT");
 	if (client && client->txn.kind == TXN_INVITE_CLIENT) {
-		client->told = NULL; /* it ends by itself */
-		client_cancel(client);
+		client_cancel(
+			client); /* a 2xx that comes all the same is a call (RFC 3261 16.7 (5)) */
 	} else if (client) {
 		client_free(client);
+		delivery->client = NULL;
 	}
 	if (delivery->resolve)
 		resolve_cancel(delivery->resolve);
-	delivery->client = NULL;
 	delivery->resolve = NULL;
 	delivery_finish(delivery, DELIVERY_FAILED, "ETIMEDOUT");
 }
@@ -178,6 +178,15 @@ static void impatient(struct timer *timer)
 	struct delivery *delivery = delivery_of(timer);
 	if (delivery->client)
 		client_cancel(delivery->client);
+}
+
+void delivery_be_patient(struct delivery *delivery)
+{
+	struct engine *engine = delivery->engine;
+	delivery->patience.fire = impatient;
+	if (delivery->client)
+		timers_arm(&engine->timers, &delivery->patience,
+			engine_now_ms(engine) + DELIVERY_PATIENCE_MS);
 }
 
 static void answered(struct delivery *delivery, struct packet *response)
@@ -194,12 +203,9 @@ static void answered(struct delivery *delivery, struct packet *response)
 	else
 		targets_mark_alive(engine->targets, target->transport, &target->addr);
 	delivery_finish(delivery, DELIVERY_ARRIVED, NULL);
-	delivery->patience.fire = impatient;
+	delivery_be_patient(delivery);
 	if (code >= 200)
 		timers_cancel(&engine->timers, &delivery->patience);
-	else
-		timers_arm(&engine->timers, &delivery->patience,
-			engine_now_ms(engine) + DELIVERY_PATIENCE_MS);
 	packet_hold(response);
 	engine->policy.receive(engine->policy.self, response);
 }

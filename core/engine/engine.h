@@ -87,6 +87,7 @@ struct deliveries {
 	struct table by_number, by_id, by_call;
 	struct delivery *first; /* in the queue, newest first */
 	uint32_t n;
+	size_t bytes;	       /* of their requests */
 	struct delivery *left; /* those whose answers may still come */
 	uint64_t last_number;
 };

@@ -345,6 +345,15 @@ static void answer_best(struct relay *relay)
 	packet_reply(request, code, span_of(NULL, 0), span_of(NULL, 0));
 }
 
+/* Without the request nothing can be sent where they lead, and they use the routing of its script.
+ */
+static void forget_resolves(struct relay *relay)
+{
+	for (struct branch *branch = relay->branches; branch; branch = branch->next)
+		if (branch->resolve)
+			branch_cancel(branch);
+}
+
 void relay_request_done(struct relay *relay)
 {
 	if (!relay_is_stateful(relay) && !relay->fork.answered)
@@ -356,6 +365,7 @@ void relay_request_done(struct relay *relay)
 	else if (!relay->fork.answered)
 		cancel_pending(relay);
 	timers_cancel(&relay->engine->timers, &relay->soon);
+	forget_resolves(relay);
 	relay->request = NULL;
 	if (relay->in_table &&
 		relay_awaits_final(relay)) { /* absorbs what is repeated, for a while */

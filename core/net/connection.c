@@ -82,7 +82,11 @@ static void on_ended(struct chore *chore)
 	}
 	if (c->state != CONNECTION_CLOSED)
 		return;
-	BUG(c->flush.queued || c->resume.queued || c->taken.queued);
+	if (c->taken.queued) {
+		chore_add(&loop->after, &c->ended);
+		return;
+	}
+	BUG(c->flush.queued || c->resume.queued);
 	free(c->in);
 	free(c->out);
 	free(c->receipts);
@@ -107,8 +111,8 @@ void connection_end(struct connection *c, const char *reason, enum ending ending
 		deadline_stop(&c->deadlines[kind]);
 	c->state = CONNECTION_LINGERING;
 	tcp_deadline_start(c, DEADLINE_LINGER);
+	write_out(c); /* first: what has left now is told before the end is */
 	chore_add(&loop_of(c)->after, &c->ended);
-	write_out(c);
 }
 
 void connection_expired(struct connection *c, enum deadline_kind kind)

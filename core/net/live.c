@@ -392,6 +392,8 @@ int64_t live_longest_busy_us(struct live *live)
 
 void live_run(struct live *live)
 {
+	loop_turn_begin(
+		&live->loop); /* what was armed before anything happened is heard of at its end */
 	while (!live->stopped)
 		ev_run(live->loop.ev, 0);
 	loop_settle(&live->loop);

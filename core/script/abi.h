@@ -229,7 +229,7 @@ int vd_resolver_done(vd_script *script, double question);
 // A request of our own from its text without Via; held while the running task runs. Below 0: VD_BAD_VALUE, why in `error`; VD_REFUSED outside of
 // a task; VD_LIMIT.
 double vd_request_new(vd_script *script, const char *text, uint32_t n, vd_value *error);
-// Puts a request into the delivery queue: its number, or a negative code. id, callid, `to` (a URI) may be empty; `leg` a serial, 0: any; `timeout` in seconds, 0: none of its own. When it is known what
+// Puts a request into the delivery queue: its number, 0 when this very request is in it already, or a negative code. id, callid, `to` (a URI) may be empty; `leg` a serial, 0: any; `timeout` in seconds, 0: none of its own. When it is known what
 // became of it a task is told, if `wants_end`.
 double vd_deliver(vd_script *script, double message, const char *id, uint32_t id_n, const char *callid, uint32_t callid_n, const char *to, uint32_t to_n,
 	uint32_t leg, int once, double timeout, int wants_end);

@@ -134,7 +134,7 @@ double vd_deliver(struct vd_script *script, double handle, const char *id, uint3
 	int64_t number = deliver(packet, &options);
 	if (number < 0)
 		return number == DELIVER_TOO_MANY ? VD_LIMIT : VD_BAD_VALUE;
-	script->n_deliveries++;
+	script->n_deliveries += number > 0;
 	packet->decision = DECISION_FORWARDED;
 	return (double)number;
 }

@@ -67,7 +67,7 @@ local known = {
 ---@param by_default boolean
 ---@return viaduct.Delivery|true|nil true: a response
 ---@return string|nil message
----@return string|nil code "limit"
+---@return string|nil code "limit", "repeated"
 function M.deliver(request, given, by_default)
 	given = options.check("deliver", given, known)
 	local handle = message.handle(request, "deliver")
@@ -84,6 +84,8 @@ function M.deliver(request, given, by_default)
 		repeats and 0 or 1, given.timeout or 0, given.callback and 1 or 0)
 	if number == C.VD_LIMIT then
 		return nil, "too many requests are being delivered", "limit"
+	elseif number == 0 then
+		return nil, "this request is being delivered already: its sender repeats it", "repeated"
 	elseif number < 0 then
 		misuse(refusals[number] or "deliver failed", to)
 	end

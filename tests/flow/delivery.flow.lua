@@ -281,6 +281,48 @@ end }]],
 	end,
 }
 
+flow "a request that its sender repeats is not delivered a second time" {
+	script_text = acting "",
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("OPTIONS", "sip:bob@198.51.100.8")
+		local first = bob:expect "OPTIONS"
+		alice:resend()
+		net:settle()
+		bob:expect_nothing()
+		net:advance(0.6)
+		net:equal(bob:expect("OPTIONS"):branch(), first:branch(), "the branch of what we repeat")
+		bob:reply(200)
+		alice:expect(200)
+		net:expect_log "response 200"
+		net:expect_log "told nil"
+		net:counts { deliveries = 1, requests_absorbed = 1 }
+		rest(net)
+	end,
+}
+
+flow "a 2xx that crosses the CANCEL of a delivery that took too long is passed on" {
+	script_text = [[
+local sip = require "viaduct"
+local dispatcher = sip.dispatcher {}
+local proxy = sip.stateless_proxy {}
+return { receive = function(msg)
+	if msg:is_response() or msg.method == "ACK" then return proxy:receive(msg) end
+	return dispatcher:deliver(msg, { timeout = 2, callback = function(err) sip.log("told " .. tostring(err)) end })
+end }]],
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("INVITE", "sip:bob@198.51.100.8")
+		local came = bob:expect "INVITE"
+		net:advance(2.1)
+		net:expect_log "told ETIMEDOUT"
+		bob:take_all()
+		bob:reply(200, { request = came })
+		alice:expect(200)
+		rest(net)
+	end,
+}
+
 flow "a delivered INVITE that rings for three minutes is cancelled" {
 	script_text = acting "",
 	run = function(net)
