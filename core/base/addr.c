@@ -1,5 +1,7 @@
 #include "base/addr.h"
 
+#include "base/put.h"
+
 struct span transport_name(enum transport transport)
 {
 	switch (transport) {
@@ -180,24 +182,12 @@ bool addr_parse(struct span text, uint16_t default_port, struct addr *addr)
 	return addr_parse_ip(ip, (uint16_t)port, addr);
 }
 
-static char *put_decimal(char *out, unsigned value)
-{
-	char digits[10];
-	int n = 0;
-	do
-		digits[n++] = (char)('0' + value % 10);
-	while (value /= 10);
-	while (n)
-		*out++ = digits[--n];
-	return out;
-}
-
 static char *put_ipv4(char *out, const uint8_t v4[4])
 {
 	for (int i = 0; i < 4; i++) {
 		if (i)
 			*out++ = '.';
-		out = put_decimal(out, v4[i]);
+		out = put_u32(out, v4[i]);
 	}
 	return out;
 }
@@ -270,7 +260,7 @@ uint32_t addr_print(const struct addr *addr, char *out)
 	if (!n)
 		return 0;
 	out[n++] = ':';
-	return (uint32_t)(put_decimal(out + n, addr_port(addr)) - out);
+	return (uint32_t)(put_u32(out + n, addr_port(addr)) - out);
 }
 
 uint16_t addr_port(const struct addr *addr)

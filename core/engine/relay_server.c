@@ -84,12 +84,7 @@ static void server_step(struct relay *relay, enum txn_event event)
 static void store(struct relay *relay, const struct iovec *iov, uint32_t n)
 {
 	engine_free_later(relay->engine, relay->response);
-	relay->response_n = (uint32_t)write_length(iov, n);
-	char *to = relay->response = must_alloc(relay->response_n);
-	for (uint32_t i = 0; i < n; i++) {
-		memcpy(to, iov[i].iov_base, iov[i].iov_len);
-		to += iov[i].iov_len;
-	}
+	relay->response = write_joined(iov, n, &relay->response_n);
 }
 
 void relay_send(struct relay *relay, uint32_t code, const struct iovec *iov, uint32_t n)

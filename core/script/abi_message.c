@@ -166,17 +166,12 @@ int vd_message_header_at(
 int vd_message_text(struct vd_script *script, double handle, vd_value *out)
 {
 	struct packet *packet = packet_of(script->engine, handle);
-	struct iovec iov[WORLD_IOV_MAX];
+	uint32_t n;
 	if (!packet)
 		return VD_GONE;
-	uint32_t n = write_msg(&packet->msg, iov, WORLD_IOV_MAX, false);
 	free(script->scratch);
-	char *to = script->scratch = must_alloc(write_length(iov, n));
-	for (uint32_t i = 0; i < n; i++) {
-		memcpy(to, iov[i].iov_base, iov[i].iov_len);
-		to += iov[i].iov_len;
-	}
-	return text(out, span_between(script->scratch, to));
+	script->scratch = write_copy(&packet->msg, false, &n);
+	return text(out, span_of(script->scratch, n));
 }
 
 /* ---- changes ---- */

@@ -78,15 +78,19 @@ uint32_t write_msg(struct msg *msg, struct iovec *iov, uint32_t max, bool reliab
 	return n;
 }
 
-char *write_copy(struct msg *msg, bool reliable, uint32_t *n)
+char *write_joined(const struct iovec *iov, uint32_t pieces, uint32_t *n)
 {
-	struct iovec iov[WRITE_PIECES_MAX];
-	uint32_t pieces = write_msg(msg, iov, WRITE_PIECES_MAX, reliable);
 	*n = (uint32_t)write_length(iov, pieces);
 	char *copy = must_alloc(*n ? *n : 1), *to = copy;
 	for (uint32_t i = 0; i < pieces; i++)
 		to = put_span(to, span_of(iov[i].iov_base, iov[i].iov_len));
 	return copy;
+}
+
+char *write_copy(struct msg *msg, bool reliable, uint32_t *n)
+{
+	struct iovec iov[WRITE_PIECES_MAX];
+	return write_joined(iov, write_msg(msg, iov, WRITE_PIECES_MAX, reliable), n);
 }
 
 size_t write_length(const struct iovec *iov, uint32_t n)

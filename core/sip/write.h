@@ -11,6 +11,8 @@
  * it was absent and `reliable` is set (streams need it). The pieces are valid until msg_fini.
  * Returns the number of pieces. */
 uint32_t write_msg(struct msg *msg, struct iovec *iov, uint32_t max, bool reliable);
+/* The pieces as one, in malloc'ed memory, the caller's; `*n` is its length. */
+char *write_joined(const struct iovec *iov, uint32_t pieces, uint32_t *n);
 /* The message in one piece of malloc'ed memory, the caller's; `*n` is its length. */
 char *write_copy(struct msg *msg, bool reliable, uint32_t *n);
 /* Sum of the pieces. */
