@@ -184,6 +184,12 @@ local function result()
 	return message.of(value.number)
 end
 
+local function await(hook)
+	yield()
+	hooks[hook] = nil
+	return result()
+end
+
 --- Forwards a request and waits for the final response. A 2xx and provisional responses go upstream at once; any other
 --- final response is returned, and goes upstream when the handler ends without another decision. Targets in a list are tried
 --- one after the other, those of an inner list at one time; contacts by their q. A target whose name has several addresses is
@@ -209,9 +215,7 @@ function M.forward(req, targets, opts)
 		hooks[hook] = nil
 		return not_begun(code, opts, too_many)
 	end
-	yield()
-	hooks[hook] = nil
-	return result()
+	return await(hook) -- a tail call: a phone may ring for minutes, and what C has copied need not wait with it
 end
 
 message.methods.forward = M.forward
