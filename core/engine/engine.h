@@ -122,8 +122,9 @@ struct engine {
 	/* Clients that await an answer, by transport and address. Addresses of one hash share a
 	 * count; it is keyed, so nobody chooses with whom. */
 	uint32_t awaited[PEER_COUNTS];
-	struct txn_times times;
-	struct msg scratch;	 /* for reading back what we wrote */
+	struct txn_times
+		times;	    /* as the script wants them; what waits already goes on as it began */
+	struct msg scratch; /* for reading back what we wrote */
 	struct edit_state saved; /* of the request that is being forwarded */
 	struct dns_cache *dns;
 	struct targets *targets; /* the dead ones */

@@ -220,6 +220,8 @@ int vd_dispatcher_domain(vd_script *script, const char *domain, uint32_t n, vd_v
 
 // While the script loads: answers are kept and repeated by their server transactions.
 int vd_dispatcher_repeats(vd_script *script);
+// Timers of RFC 3261 17 in seconds. VD_BAD_VALUE: one is not 0.001 to 16777, or t2 is below t1.
+int vd_dispatcher_times(vd_script *script, double t1, double t2, double t4);
 // While the script loads: DNS questions of what it forwards are its own to answer.
 int vd_resolver_use(vd_script *script);
 // The answer to one of them, record by record, then its end. A, AAAA: `text` is the address; SRV: the target. VD_GONE: nobody waits for it any more.

@@ -42,6 +42,18 @@ int vd_dispatcher_domain(struct vd_script *script, const char *domain, uint32_t 
 	return VD_BAD_VALUE;
 }
 
+int vd_dispatcher_times(struct vd_script *script, double t1, double t2, double t4)
+{
+	const double longest = TXN_TIME_MAX_MS / 1000.0;
+	if (!script->loading)
+		return VD_REFUSED;
+	if (!(t1 >= 0.001 && t1 <= t2 && t2 <= longest && t4 >= 0.001 && t4 <= longest))
+		return VD_BAD_VALUE;
+	script->times = (struct txn_times){(uint32_t)(t1 * 1000 + 0.5), (uint32_t)(t2 * 1000 + 0.5),
+		(uint32_t)(t4 * 1000 + 0.5)};
+	return VD_OK;
+}
+
 int vd_dispatcher_repeats(struct vd_script *script)
 {
 	if (!script->loading)

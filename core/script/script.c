@@ -50,6 +50,7 @@ struct vd_script *script_load(struct host *host, const char *file, struct script
 	script->host = host;
 	script->engine = host->engine;
 	script->memory_max = host->memory_max;
+	script->times = (struct txn_times){TXN_T1_MS, TXN_T2_MS, TXN_T4_MS};
 	script->file = strdup(file);
 	script->loading = true;
 	script->next = host->scripts;
@@ -181,6 +182,7 @@ int vd_timer_stop(struct vd_script *script, double id)
 void script_activate(struct vd_script *script)
 {
 	script->current = true;
+	script->engine->times = script->times;
 	for (struct script_timer *timer = script->timers; timer; timer = timer->next)
 		if (timer->from_load)
 			arm(timer);

@@ -66,6 +66,7 @@ struct vd_script {
 	uint64_t last_question;
 	struct timer asker; /* starts tasks for those not asked yet */
 	bool has_routing;
+	struct txn_times times; /* of the engine, while this script is at work */
 	struct proxy *stateless[SCRIPT_PROXIES_MAX];
 	uint32_t n_stateless;
 

@@ -210,15 +210,24 @@ local dispatcher_mt = {
 	__newindex = function() misuse "a dispatcher cannot be changed: its options are given to sip.dispatcher { ... }" end,
 }
 
+local function set_times(given)
+	local t1 = given.t1 or 0.5
+	local t2, t4 = given.t2 or math.max(4, t1), given.t4 or 5
+	local code = C.vd_dispatcher_times(script, t1, t2, t4)
+	if code == C.VD_BAD_VALUE then
+		misuse("t1, t2 and t4 are seconds, 0.001 to 16777, t2 not below t1: %g, %g and %g are not", t1, t2, t4)
+	end
+end
+
 local made
 
 --- Makes the dispatcher, while the script loads and once: what it says holds for all the script forwards.
----@param given table|nil `outgoing_proxy` "ip:port" or URI: where all goes that no domain names; `domain2proxy` domain ("example.com", "*.example.com" with the domain itself, "*") to proxy or list of proxies, tried in order; `do_retransmits` true: deliver repeats when it is not told otherwise, and answers are kept by server transactions, which repeat them and absorb repeated requests (RFC 3261 17.2) without a call of the script; `dnsresolv` function(type, name, callback) that answers for DNS, with callback { { "SRV", priority, target, port, weight }, { "A", address, name }, { "AAAA", address, name } }, at once or later
+---@param given table|nil `outgoing_proxy` "ip:port" or URI: where all goes that no domain names; `domain2proxy` domain ("example.com", "*.example.com" with the domain itself, "*") to proxy or list of proxies, tried in order; `do_retransmits` true: deliver repeats when it is not told otherwise, and answers are kept by server transactions, which repeat them and absorb repeated requests (RFC 3261 17.2) without a call of the script; `dnsresolv` function(type, name, callback) that answers for DNS, with callback { { "SRV", priority, target, port, weight }, { "A", address, name }, { "AAAA", address, name } }, at once or later; `t1`, `t2`, `t4` seconds: how soon a request is repeated first, how long the pauses grow, how long a message stays in the network (0.5, 4, 5; RFC 3261 17), for all transactions that begin while the script is at work
 ---@return viaduct.Dispatcher
 local function dispatcher(given)
 	given = options.check("dispatcher", given, {
 		outgoing_proxy = "string", domain2proxy = "table", do_retransmits = "boolean",
-		dnsresolv = "function",
+		dnsresolv = "function", t1 = "number", t2 = "number", t4 = "number",
 	})
 	if made then
 		misuse "a script has one dispatcher: give all options to the first sip.dispatcher { ... }"
@@ -227,6 +236,7 @@ local function dispatcher(given)
 	if given.dnsresolv then
 		resolver.use(given.dnsresolv)
 	end
+	set_times(given)
 	repeats = given.do_retransmits ~= false
 	if repeats then
 		C.vd_dispatcher_repeats(script)

@@ -298,3 +298,59 @@ flow "a timeout before any provisional response: the CANCEL waits for one (RFC 3
 		rest(net)
 	end,
 }
+
+-- ---- timers of the script's own ----
+
+local function timed(options)
+	return ([[
+local sip = require "viaduct"
+sip.dispatcher { do_retransmits = false, %s }
+return { receive = function(req) return req:forward(req.uri) end }]]):format(options)
+end
+
+flow "t1 and t2 of the dispatcher are T1 and T2 of all that begins while its script is at work" {
+	script_text = timed "t1 = 0.1, t2 = 0.4",
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("MESSAGE", TO_BOB)
+		net:advance(2)
+		net:equal(relayed.times(bob:take_all()), "0 0.1 0.3 0.7 1.1 1.5 1.9", "times of sending")
+		net:advance(5)
+		net:equal(relayed.times(bob:take_all()), "0 0.4 0.8 1.2 1.6 2 2.4 2.8 3.2 3.6 4", "times of sending until 6.4 s")
+		net:is_true(net:reload(relayed.FORWARD), "a script without them loads")
+		alice:request("MESSAGE", TO_BOB)
+		net:advance(2)
+		net:equal(relayed.times(bob:take_all()), "0 0.5 1.5", "times of sending")
+		rest(net)
+		bob:take_all()
+	end,
+}
+
+flow "what waits when a script with other timers takes over ends when it would have" {
+	script_text = relayed.FORWARD,
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		local invite = alice:request("INVITE", TO_BOB)
+		net:advance(1)
+		alice:expect(100)
+		net:is_true(net:reload(timed "t1 = 0.05, t2 = 0.1, t4 = 0.1"), "it loads")
+		alice:expect_nothing()
+		net:advance(30)
+		alice:expect_nothing()
+		net:advance(2)
+		relayed.ack(alice, invite, alice:expect(408))
+		alice:take_all() -- the same again, until the ACK arrived
+		net:equal(relayed.kinds(bob:take_all()):match "^INVITE INVITE", "INVITE INVITE", "what bob heard of it")
+		rest(net)
+	end,
+}
+
+flow "timers that cannot be are refused with the line and what to write" {
+	unloaded = true,
+	legs = false,
+	run = function(net)
+		for _, case in ipairs { "t1 = 0", "t2 = 0.1", "t1 = -1", "t4 = 20000", "t1 = 0/0" } do
+			net:refuses(timed(case), 2, "t1, t2 and t4 are seconds, 0.001 to 16777, t2 not below t1")
+		end
+	end,
+}

@@ -137,6 +137,7 @@ static void call_without_message(struct vd_script *script)
 	CALL(vd_dispatcher_proxy, VD_REFUSED, script, "192.0.2.1", 9);
 	CALL(vd_dispatcher_domain, VD_REFUSED, script, "com", 3, &value);
 	CALL(vd_dispatcher_repeats, VD_REFUSED, script);
+	CALL(vd_dispatcher_times, VD_REFUSED, script, 0.5, 4, 5);
 	CALL(vd_resolver_use, VD_REFUSED, script);
 	CALL(vd_resolver_record, VD_GONE, script, 1, DNS_A, 0, 0, 0, "192.0.2.1", 9);
 	CALL(vd_resolver_done, VD_GONE, script, 1);
