@@ -68,18 +68,17 @@ static void delivery_free(struct delivery *delivery)
 	timers_cancel(&engine->timers, &delivery->patience);
 	if (delivery->resolve)
 		resolve_cancel(delivery->resolve);
-	if (delivery->client)
-		client_free(delivery->client);
+	hunt_end(&delivery->hunt, engine);
 	if (!delivery->is_own)
 		engine->legs.leg[delivery->from.leg].n_held--;
 	unlink_delivery(delivery);
-	free(delivery->targets);
 	free(delivery);
 }
 
 void delivery_let_go(struct delivery *delivery)
 {
-	if (!delivery->is_queued && !delivery->client && !delivery->resolve && !delivery->done)
+	if (!delivery->is_queued && hunt_is_over(&delivery->hunt) && !delivery->resolve &&
+		!delivery->done)
 		delivery_free(delivery);
 }
 
@@ -222,10 +221,10 @@ static void cancel(struct delivery *delivery)
 	delivery_finish(delivery, DELIVERY_CANCELLED, "ECANCELED");
 	if (delivery->resolve)
 		resolve_cancel(delivery->resolve);
-	if (delivery->client)
-		client_free(delivery->client);
+	if (delivery->hunt.client)
+		client_free(delivery->hunt.client);
 	delivery->resolve = NULL;
-	delivery->client = NULL;
+	delivery->hunt.client = NULL;
 }
 
 static struct delivery *find(struct engine *engine, uint64_t number)
@@ -337,14 +336,15 @@ bool delivery_walk(
 	if (!delivery)
 		return false;
 	*position = delivery;
+	const struct client *client = delivery->hunt.client;
 	*facts = (struct delivery_facts){
 		.number = delivery->number,
 		.method = method_of(delivery),
 		.id = id_of(delivery),
 		.callid = callid_of(delivery),
-		.to = delivery->next_target ? &delivery->sent_to : NULL,
-		.tries = delivery->next_target,
-		.due_ms = delivery->client ? txn_due_ms(&delivery->client->txn) : INT64_MAX,
+		.to = delivery->hunt.tried ? &delivery->sent_to : NULL,
+		.tries = delivery->hunt.tried,
+		.due_ms = client ? txn_due_ms(&client->txn) : INT64_MAX,
 		.since_ms = delivery->since_ms,
 	};
 	return true;

@@ -1,8 +1,8 @@
 /* What the files of the delivery queue share. */
 #pragma once
 
-#include "engine/client.h"
 #include "engine/delivery.h"
+#include "engine/hunt.h"
 
 struct delivery {
 	struct table_link by_number, by_id, by_call;
@@ -22,10 +22,8 @@ struct delivery {
 	struct timer
 		patience; /* the timeout asked for; then, for the final response to an INVITE */
 	struct resolve *resolve;
-	struct client *client;
+	struct hunt hunt; /* its addresses */
 	struct flow sent_to;
-	struct locate_target *targets; /* owned */
-	uint32_t n_targets, next_target;
 	uint32_t leg_serial; /* 0: any */
 	struct txn_key key;  /* of the request that came in; all zero: made here */
 	int64_t since_ms;

@@ -6,7 +6,6 @@
 #include "base/put.h"
 #include "engine/delivery_parts.h"
 #include "engine/outgoing.h"
-#include "engine/targets.h"
 #include "sip/edit.h"
 
 /* ---- sending ---- */
@@ -42,7 +41,7 @@ static int edit_as_proxy(
 	route_request(packet, &route);
 	if (route.code)
 		return EDIT_REFUSED;
-	uint32_t number = (uint32_t)delivery->number * RESOLVE_TARGETS_MAX + delivery->next_target;
+	uint32_t number = (uint32_t)delivery->number * RESOLVE_TARGETS_MAX + delivery->hunt.tried;
 	int rc = outgoing_edit(packet, &route, leg, number, &made);
 	*branch = made.branch;
 	return rc;
@@ -68,55 +67,44 @@ static int send_by(
 		engine_free_later(engine, bytes);
 		return rc < 0 ? -rc : 0;
 	}
-	delivery->client = client_new(engine, bytes, n, branch, msg->method, to, told, delivery);
-	if (!delivery->client)
+	struct client *client =
+		client_new(engine, bytes, n, branch, msg->method, to, told, delivery);
+	if (!client)
 		return ENOBUFS;
-	delivery->client->is_own = packet->is_own;
-	client_go(delivery->client);
+	client->is_own = packet->is_own;
+	delivery->hunt.client = client;
+	client_go(client);
 	return 0;
 }
 
-static struct leg *leg_towards(struct delivery *delivery, const struct locate_target *target)
+static struct leg_wish wish_of(const struct delivery *delivery)
 {
 	struct engine *engine = delivery->engine;
-	if (addr_is_unroutable(&target->addr))
-		return NULL;
-	struct leg_wish wish = {
+	if (delivery->leg_serial)
+		return (struct leg_wish){
+			.leg = legs_by_serial(engine, delivery->leg_serial), .nowhere_else = true};
+	return (struct leg_wish){
 		.leg = delivery->is_own ? NULL : &engine->legs.leg[delivery->from.leg]};
-	if (!delivery->leg_serial)
-		return legs_towards(engine, target->transport, &target->addr, &wish);
-	struct leg *leg = legs_by_serial(engine, delivery->leg_serial);
-	return leg ? legs_towards_among(
-			     engine, target->transport, &target->addr, (uint64_t)1 << leg->index)
-		   : NULL;
 }
 
-/* 0, or the errno that says why this address can not be tried. */
-static int send_to(struct delivery *delivery, const struct locate_target *target)
-{
-	struct leg *leg = leg_towards(delivery, target);
-	if (!leg)
-		return EHOSTUNREACH;
-	delivery->sent_to =
-		(struct flow){.leg = leg->index, .peer = target->addr, .receipt = delivery->number};
-	leg->used_ms = engine_now_ms(delivery->engine);
-	struct packet *packet = delivery_packet(delivery);
-	int rc = send_by(delivery, packet, leg, &delivery->sent_to);
-	packet_release(packet);
-	return rc;
-}
-
-/* From one address to the next until one can be tried. */
+/* From one address to the next until one can be tried. `error`: of those before. */
 static void try_next(struct delivery *delivery, const char *error)
 {
-	while (delivery->next_target < delivery->n_targets) {
-		struct locate_target *target = &delivery->targets[delivery->next_target++];
-		int rc = send_to(delivery, target);
+	struct leg_wish wish = wish_of(delivery);
+	struct flow *to = &delivery->sent_to;
+	struct leg *leg;
+	if (hunt_has_next(&delivery->hunt))
+		error = "EHOSTUNREACH";
+	while ((leg = hunt_next(&delivery->hunt, delivery->engine, &wish, to))) {
+		to->receipt = delivery->number;
+		struct packet *packet = delivery_packet(delivery);
+		int rc = send_by(delivery, packet, leg, to);
+		packet_release(packet);
 		if (rc) {
 			error = strerrorname_np(rc);
 			continue;
 		}
-		if (!delivery->client) /* sent once: that was it */
+		if (!delivery->hunt.client) /* sent once: that was it */
 			delivery_finish(delivery, DELIVERY_SENT, NULL);
 		return;
 	}
@@ -125,26 +113,18 @@ static void try_next(struct delivery *delivery, const char *error)
 
 /* ---- what comes of it ---- */
 
-static void mark_dead(struct delivery *delivery, const char *reason)
+static void next_address(struct delivery *delivery, const char *error)
 {
-	struct engine *engine = delivery->engine;
-	const struct locate_target *target = &delivery->targets[delivery->next_target - 1];
-	targets_mark_dead(engine->targets, target->transport, &target->addr, reason, 0,
-		engine_now_ms(engine));
+	hunt_leave(&delivery->hunt);
+	try_next(delivery, error);
+	delivery_let_go(delivery);
 }
 
-static void fail_over(struct delivery *delivery, const char *reason)
+static void fail_over(struct delivery *delivery, const char *error)
 {
-	struct engine *engine = delivery->engine;
-	mark_dead(delivery, reason);
-	if (!delivery->is_queued)
-		return;
-	if (delivery->next_target < delivery->n_targets)
-		engine->count[COUNT_failovers]++;
-	delivery->client->told = NULL; /* it ends by itself */
-	delivery->client = NULL;
-	try_next(delivery, reason);
-	delivery_let_go(delivery);
+	hunt_mark_dead(&delivery->hunt, error);
+	if (delivery->is_queued)
+		next_address(delivery, error);
 }
 
 static struct delivery *delivery_of(struct timer *patience)
@@ -156,15 +136,15 @@ static struct delivery *delivery_of(struct timer *patience)
 static void too_late(struct timer *timer)
 {
 	struct delivery *delivery = delivery_of(timer);
-	struct client *client = delivery->client;
+	struct client *client = delivery->hunt.client;
 	if (client)
-		mark_dead(delivery, "ETIMEDOUT");
+		hunt_mark_dead(&delivery->hunt, "ETIMEDOUT");
 	if (client && client->txn.kind == TXN_INVITE_CLIENT) {
 		client_cancel(
 			client); /* a 2xx that comes all the same is a call (RFC 3261 16.7 (5)) */
 	} else if (client) {
 		client_free(client);
-		delivery->client = NULL;
+		delivery->hunt.client = NULL;
 	}
 	if (delivery->resolve)
 		resolve_cancel(delivery->resolve);
@@ -176,15 +156,15 @@ static void too_late(struct timer *timer)
 static void impatient(struct timer *timer)
 {
 	struct delivery *delivery = delivery_of(timer);
-	if (delivery->client)
-		client_cancel(delivery->client);
+	if (delivery->hunt.client)
+		client_cancel(delivery->hunt.client);
 }
 
 void delivery_be_patient(struct delivery *delivery)
 {
 	struct engine *engine = delivery->engine;
 	delivery->patience.fire = impatient;
-	if (delivery->client)
+	if (delivery->hunt.client)
 		timers_arm(&engine->timers, &delivery->patience,
 			engine_now_ms(engine) + DELIVERY_PATIENCE_MS);
 }
@@ -193,15 +173,11 @@ static void answered(struct delivery *delivery, struct packet *response)
 {
 	struct engine *engine = delivery->engine;
 	uint32_t code = response->msg.code;
-	const struct locate_target *target = &delivery->targets[delivery->next_target - 1];
-	if (code == 503 && delivery->is_queued && delivery->next_target < delivery->n_targets) {
-		fail_over(delivery, "503");
+	hunt_heard(&delivery->hunt, response);
+	if (code == 503 && delivery->is_queued && hunt_has_next(&delivery->hunt)) {
+		next_address(delivery, NULL);
 		return;
 	}
-	if (code == 503)
-		mark_dead(delivery, "503");
-	else
-		targets_mark_alive(engine->targets, target->transport, &target->addr);
 	delivery_finish(delivery, DELIVERY_ARRIVED, NULL);
 	delivery_be_patient(delivery);
 	if (code >= 200)
@@ -224,7 +200,7 @@ static void told(void *user, struct client *client, enum client_news news, struc
 		fail_over(delivery, client->error ? client->error : "ECONNREFUSED");
 		return;
 	case CLIENT_ENDED:
-		delivery->client = NULL;
+		delivery->hunt.client = NULL;
 		delivery_let_go(delivery);
 		return;
 	}
@@ -235,11 +211,7 @@ static void told(void *user, struct client *client, enum client_news news, struc
 static void take_targets(struct delivery *delivery, enum locate_result result,
 	const struct locate_target *targets, uint32_t n)
 {
-	if (n) {
-		delivery->targets = must_alloc(n * sizeof *targets);
-		memcpy(delivery->targets, targets, n * sizeof *targets);
-	}
-	delivery->n_targets = n;
+	hunt_begin(&delivery->hunt, targets, n);
 	try_next(delivery, locate_errno_name(result));
 }
 

@@ -44,7 +44,7 @@ void relay_let_go(struct relay *relay)
 	if (relay->request || relay->holds || relay->in_table)
 		return;
 	for (struct branch *branch = relay->branches; branch; branch = branch->next)
-		if (branch->client || branch->resolve || branch->abandoned)
+		if (!hunt_is_over(&branch->hunt) || branch->resolve)
 			return;
 	relay_free(relay);
 }

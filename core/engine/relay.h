@@ -10,7 +10,7 @@
  * bring anything any more. */
 #pragma once
 
-#include "engine/client.h"
+#include "engine/hunt.h"
 #include "engine/route.h"
 #include "sip/fork.h"
 
@@ -18,11 +18,7 @@ enum {
 	RELAY_TARGETS_MAX = 32,	   /* of one forward */
 	RELAY_TRYING_MS = 200,	   /* 100 when nothing else was sent by then (RFC 3261 17.2.1) */
 	RELAY_TIMER_C_MS = 181000, /* more than three minutes (16.6 (11)) */
-	/* An address that has said nothing at all by then is given up while others are left (RFC
-	 * 3263 4.3). By T2 the request was sent four times, and who needs longer has said 100 (RFC
-	 * 4320 4.1). */
-	RELAY_ADDRESS_MS = 4000,
-	RELAY_BREADTH = 60, /* Max-Breadth of a request that has none (RFC 5393 5.3.3) */
+	RELAY_BREADTH = 60,	   /* Max-Breadth of a request that has none (RFC 5393 5.3.3) */
 	RELAY_GIVEN_UP = -2,
 };
 
@@ -57,14 +53,10 @@ struct relay_options {
 struct branch {
 	struct branch *next;
 	struct relay *relay;
-	struct client *client;	       /* the address being tried; NULL: none */
-	struct resolve *resolve;       /* while names are looked up */
-	const struct route *route;     /* within branch_start: where it goes, as just found out */
-	struct locate_target *targets; /* addresses, owned */
-	uint32_t n_targets, next_target;
-	struct timer patience; /* Timer C, or the timeout asked for */
-	struct timer silence;  /* of this address, while others are left */
-	uint32_t abandoned;    /* clients of addresses given up for it, which may yet answer */
+	struct hunt hunt;	   /* its addresses */
+	struct resolve *resolve;   /* while names are looked up */
+	const struct route *route; /* within branch_start: where it goes, as just found out */
+	struct timer patience;	   /* Timer C, or the timeout asked for */
 	uint16_t group;
 	bool is_cancelled;
 	uint32_t breadth; /* branches it may have further on, this one included */

@@ -2,12 +2,10 @@
  * client transaction. */
 #include <stdlib.h>
 
-#include "base/check.h"
 #include "base/put.h"
 #include "engine/outgoing.h"
 #include "engine/relay_parts.h"
 #include "engine/resolve.h"
-#include "engine/targets.h"
 #include "sip/edit.h"
 
 static void try_next(struct branch *branch);
@@ -20,7 +18,6 @@ static struct branch *branch_of(struct timer *timer)
 static void final(struct branch *branch, uint16_t code, struct packet *response)
 {
 	timers_cancel(&branch->relay->engine->timers, &branch->patience);
-	timers_cancel(&branch->relay->engine->timers, &branch->silence);
 	relay_branch_final(branch, code, response);
 }
 
@@ -29,8 +26,8 @@ static void final(struct branch *branch, uint16_t code, struct packet *response)
 static void give_up(struct branch *branch)
 {
 	branch->is_cancelled = true;
-	if (branch->client)
-		client_cancel(branch->client);
+	if (branch->hunt.client)
+		client_cancel(branch->hunt.client);
 	if (branch->resolve)
 		resolve_cancel(branch->resolve);
 	branch->resolve = NULL;
@@ -60,40 +57,27 @@ static void be_patient(struct branch *branch)
 
 /* ---- answers ---- */
 
-static void mark_dead(const struct branch *branch, const char *reason)
-{
-	struct engine *engine = branch->relay->engine;
-	const struct flow *to = &branch->client->to;
-	targets_mark_dead(engine->targets, engine->legs.leg[to->leg].address.transport, &to->peer,
-		reason, 0, engine_now_ms(engine));
-}
-
-static void mark_alive(const struct client *client)
-{
-	struct engine *engine = client->engine;
-	targets_mark_alive(engine->targets, engine->legs.leg[client->to.leg].address.transport,
-		&client->to.peer);
-}
-
 /* RFC 3261 16.7 (5), (10): nothing new once it is over. */
 static bool has_another(const struct branch *branch)
 {
-	return branch->next_target < branch->n_targets && !branch->is_cancelled &&
-	       !branch->relay->cancelled && !branch->relay->fork.closed;
+	return hunt_has_next(&branch->hunt) && !branch->is_cancelled && !branch->relay->cancelled &&
+	       !branch->relay->fork.closed;
+}
+
+static void next_address(struct branch *branch)
+{
+	hunt_leave(&branch->hunt);
+	try_next(branch);
 }
 
 /* This address is no good: the next one, or the end. */
 static void fail_over(struct branch *branch, uint16_t code, const char *reason)
 {
-	struct engine *engine = branch->relay->engine;
-	mark_dead(branch, reason);
+	hunt_mark_dead(&branch->hunt, reason);
 	if (branch->state != BRANCH_PENDING)
 		return;
 	if (has_another(branch)) {
-		engine->count[COUNT_failovers]++;
-		branch->client->told = NULL; /* it ends by itself */
-		branch->client = NULL;
-		try_next(branch);
+		next_address(branch);
 	} else {
 		final(branch, code, NULL);
 	}
@@ -101,37 +85,19 @@ static void fail_over(struct branch *branch, uint16_t code, const char *reason)
 
 static void silence_over(struct timer *timer)
 {
-	struct branch *branch = (struct branch *)((char *)timer - offsetof(struct branch, silence));
-	struct client *client = branch->client;
+	struct branch *branch =
+		(struct branch *)((char *)timer - offsetof(struct branch, hunt.silence));
 	if (branch->state != BRANCH_PENDING || !has_another(branch))
 		return;
-	mark_dead(branch, "ETIMEDOUT");
-	branch->relay->engine->count[COUNT_failovers]++;
-	branch->client = NULL;
-	branch->abandoned++;
-	client_cancel(client);
+	hunt_abandon(&branch->hunt);
 	try_next(branch);
-}
-
-/* An even share of the time that is left, for each address that is left. */
-static void await_sign(struct branch *branch)
-{
-	struct engine *engine = branch->relay->engine;
-	int64_t now = engine_now_ms(engine), share = RELAY_ADDRESS_MS;
-	uint32_t left = branch->n_targets - branch->next_target + 1;
-	if (left == 1)
-		return;
-	if (timer_is_armed(&branch->patience) && (branch->patience.due_ms - now) / left < share)
-		share = (branch->patience.due_ms - now) / left;
-	branch->silence.fire = silence_over;
-	timers_arm(&engine->timers, &branch->silence, now + share);
 }
 
 static void answered(struct branch *branch, struct packet *response)
 {
 	struct relay *relay = branch->relay;
 	uint32_t code = response->msg.code;
-	timers_cancel(&relay->engine->timers, &branch->silence);
+	hunt_heard(&branch->hunt, response);
 	if (code < 200) {
 		if (code > 100 && !relay->options.timeout_ms)
 			be_patient(branch); /* RFC 3261 16.7 (2) */
@@ -139,10 +105,9 @@ static void answered(struct branch *branch, struct packet *response)
 		return;
 	}
 	if (code == 503 && branch->state == BRANCH_PENDING && has_another(branch)) {
-		fail_over(branch, 503, "503");
+		next_address(branch);
 		return;
 	}
-	mark_alive(branch->client);
 	final(branch, (uint16_t)code, response);
 }
 
@@ -151,20 +116,12 @@ static void answered(struct branch *branch, struct packet *response)
 static void told_late(struct branch *branch, const struct client *client, enum client_news news,
 	struct packet *response)
 {
-	if (news == CLIENT_ENDED) {
-		branch->abandoned--;
+	if (hunt_late(&branch->hunt, client, news, response)) {
+		branch->is_cancelled = true;
+		final(branch, (uint16_t)response->msg.code, response);
+	} else {
 		relay_let_go(branch->relay);
-		return;
 	}
-	if (!response)
-		return;
-	mark_alive(client);
-	if (response->msg.code < 200 || response->msg.code >= 300)
-		return;
-	branch->is_cancelled = true;
-	if (branch->client)
-		client_cancel(branch->client);
-	final(branch, (uint16_t)response->msg.code, response);
 }
 
 static void told(void *user, struct client *client, enum client_news news, struct packet *response)
@@ -172,7 +129,7 @@ static void told(void *user, struct client *client, enum client_news news, struc
 	struct branch *branch = user;
 	if (response)
 		response->own_vias = client->vias;
-	if (client != branch->client) {
+	if (client != branch->hunt.client) {
 		told_late(branch, client, news, response);
 		return;
 	}
@@ -187,7 +144,7 @@ static void told(void *user, struct client *client, enum client_news news, struc
 		fail_over(branch, 503, "ECONNREFUSED");
 		return;
 	case CLIENT_ENDED:
-		branch->client = NULL;
+		branch->hunt.client = NULL;
 		relay_let_go(branch->relay);
 		return;
 	}
@@ -243,39 +200,35 @@ static void try_next(struct branch *branch)
 {
 	struct relay *relay = branch->relay;
 	struct packet *request = relay->request;
-	if (branch->next_target) /* another transaction, another branch (RFC 3263 4.3) */
+	struct hunt *hunt = &branch->hunt;
+	if (hunt->tried) /* another transaction, another branch (RFC 3263 4.3) */
 		branch->number = ++relay->n_branches;
-	const struct locate_target *target = &branch->targets[branch->next_target++];
 	struct leg_wish wish = {.leg = request ? packet_leg(request) : NULL};
-	struct leg *out =
-		request && !addr_is_unroutable(&target->addr)
-			? legs_towards(relay->engine, target->transport, &target->addr, &wish)
-			: NULL;
+	struct flow to;
+	struct leg *out = request ? hunt_next(hunt, relay->engine, &wish, &to) : NULL;
 	struct made made = {0};
 	uint16_t code = 503;
 	/* To ourselves it would go round in a circle: nobody here wanted it (RFC 3261 16.5). */
-	if (out && legs_is_own_address(relay->engine, out->address.transport, &target->addr)) {
+	if (out && legs_is_own_address(relay->engine, out->address.transport, &to.peer)) {
 		final(branch, 404, NULL);
 		return;
 	}
 	if (out && make_request(branch, out, &made, &code)) {
-		struct flow to = {.leg = out->index, .peer = target->addr};
-		out->used_ms = engine_now_ms(relay->engine);
-		branch->client = client_new(relay->engine, made.bytes, made.n, made.outgoing.branch,
+		hunt->client = client_new(relay->engine, made.bytes, made.n, made.outgoing.branch,
 			request->msg.method, &to, told, branch);
-		request->no_room |= !branch->client;
+		request->no_room |= !hunt->client;
 		code = 503;
 	}
-	if (!branch->client) {
+	if (!hunt->client) {
 		free(made.cancel);
 		final(branch, code, NULL);
 		return;
 	}
-	client_take_cancel(branch->client, made.cancel, made.cancel_n);
-	branch->client->vias = made.outgoing.vias;
-	request->to = branch->client->to;
-	await_sign(branch);
-	client_go(branch->client);
+	client_take_cancel(hunt->client, made.cancel, made.cancel_n);
+	hunt->client->vias = made.outgoing.vias;
+	request->to = to;
+	hunt_listen(hunt, &branch->patience, silence_over);
+	client_go(hunt->client);
 }
 
 static void located(
@@ -287,9 +240,7 @@ static void located(
 		final(branch, result == LOCATE_BAD_URI ? 416 : 503, NULL);
 		return;
 	}
-	branch->targets = must_alloc(n * sizeof *targets);
-	memcpy(branch->targets, targets, n * sizeof *targets);
-	branch->n_targets = n;
+	hunt_begin(&branch->hunt, targets, n);
 	try_next(branch);
 }
 
@@ -340,7 +291,7 @@ void branch_start(struct branch *branch)
 void branch_cancel(struct branch *branch)
 {
 	give_up(branch);
-	if (branch->client)
+	if (branch->hunt.client)
 		return;
 	branch->state = BRANCH_DONE;
 	timers_cancel(&branch->relay->engine->timers, &branch->patience);
@@ -349,11 +300,8 @@ void branch_cancel(struct branch *branch)
 void branch_free(struct branch *branch)
 {
 	timers_cancel(&branch->relay->engine->timers, &branch->patience);
-	timers_cancel(&branch->relay->engine->timers, &branch->silence);
-	if (branch->client)
-		client_free(branch->client);
+	hunt_end(&branch->hunt, branch->relay->engine);
 	if (branch->resolve)
 		resolve_cancel(branch->resolve);
-	free(branch->targets);
 	free(branch);
 }

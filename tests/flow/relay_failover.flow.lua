@@ -220,6 +220,23 @@ flow "a request of another method is sent no more to an address given up, whose 
 	end,
 }
 
+flow "an address no request can be sent to is passed over" {
+	script_text = TELL,
+	run = function(net)
+		local alice, carol = parties(net, "alice", "carol")
+		net:dns("_sip._udp.example.net", "SRV", 1, 1, 5060, "one.example.net")
+		net:dns("_sip._udp.example.net", "SRV", 2, 1, 5060, "two.example.net")
+		net:dns("one.example.net", "A", "0.0.0.0")
+		net:dns("two.example.net", "A", carol.host)
+		alice:request("MESSAGE", TO_EXAMPLE)
+		carol:expect "MESSAGE"
+		carol:reply(200)
+		alice:expect(200)
+		net:expect_log "forward gave 200 -"
+		rest(net)
+	end,
+}
+
 flow "a 503 of the first address leads to the second, and is acknowledged" {
 	script_text = TELL,
 	run = function(net)
