@@ -11,6 +11,7 @@
 /* ---- sending ---- */
 
 static void told(void *user, struct client *client, enum client_news news, struct packet *response);
+static void silence_over(struct timer *timer);
 
 /* A request of our own gets the Via of a user agent: with a branch nobody can guess. */
 static int add_own_via(struct packet *packet, const struct leg *leg, struct span *branch)
@@ -73,6 +74,7 @@ static int send_by(
 		return ENOBUFS;
 	client->is_own = packet->is_own;
 	delivery->hunt.client = client;
+	hunt_listen(&delivery->hunt, &delivery->patience, silence_over);
 	client_go(client);
 	return 0;
 }
@@ -127,6 +129,17 @@ static void fail_over(struct delivery *delivery, const char *error)
 		next_address(delivery, error);
 }
 
+static void silence_over(struct timer *timer)
+{
+	struct delivery *delivery =
+		(struct delivery *)((char *)timer - offsetof(struct delivery, hunt.silence));
+	if (!delivery->is_queued || !hunt_has_next(&delivery->hunt))
+		return;
+	hunt_abandon(&delivery->hunt);
+	try_next(delivery, "ETIMEDOUT");
+	delivery_let_go(delivery);
+}
+
 static struct delivery *delivery_of(struct timer *patience)
 {
 	return (struct delivery *)((char *)patience - offsetof(struct delivery, patience));
@@ -169,6 +182,13 @@ void delivery_be_patient(struct delivery *delivery)
 			engine_now_ms(engine) + DELIVERY_PATIENCE_MS);
 }
 
+static void pass_on(struct packet *response)
+{
+	struct policy *policy = &response->engine->policy;
+	packet_hold(response);
+	policy->receive(policy->self, response);
+}
+
 static void answered(struct delivery *delivery, struct packet *response)
 {
 	struct engine *engine = delivery->engine;
@@ -182,13 +202,29 @@ static void answered(struct delivery *delivery, struct packet *response)
 	delivery_be_patient(delivery);
 	if (code >= 200)
 		timers_cancel(&engine->timers, &delivery->patience);
-	packet_hold(response);
-	engine->policy.receive(engine->policy.self, response);
+	pass_on(response);
+}
+
+/* A request that is no INVITE is answered once; each 2xx to an INVITE is a call. */
+static void told_late(struct delivery *delivery, const struct client *client, enum client_news news,
+	struct packet *response)
+{
+	bool is_call = client->txn.kind == TXN_INVITE_CLIENT;
+	if (hunt_late(&delivery->hunt, client, news, response) &&
+		(delivery->is_queued || is_call)) {
+		delivery_finish(delivery, DELIVERY_ARRIVED, NULL);
+		pass_on(response);
+	}
+	delivery_let_go(delivery);
 }
 
 static void told(void *user, struct client *client, enum client_news news, struct packet *response)
 {
 	struct delivery *delivery = user;
+	if (client != delivery->hunt.client) {
+		told_late(delivery, client, news, response);
+		return;
+	}
 	switch (news) {
 	case CLIENT_RESPONSE:
 		answered(delivery, response);

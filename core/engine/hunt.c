@@ -80,24 +80,31 @@ void hunt_heard(struct hunt *hunt, const struct packet *response)
 		mark_alive(hunt->client);
 }
 
-static struct client *let_go_of_client(struct hunt *hunt)
+static void count_failover(const struct hunt *hunt)
 {
-	struct client *client = hunt->client;
-	client->engine->count[COUNT_failovers] += hunt_has_next(hunt);
-	hunt->client = NULL;
-	return client;
+	hunt->client->engine->count[COUNT_failovers] += hunt_has_next(hunt);
 }
 
 void hunt_leave(struct hunt *hunt)
 {
-	let_go_of_client(hunt)->told = NULL;
+	count_failover(hunt);
+	hunt->client->told = NULL;
+	hunt->client = NULL;
+}
+
+static void give_up_client(struct hunt *hunt)
+{
+	struct client *client = hunt->client;
+	hunt->client = NULL;
+	hunt->abandoned++;
+	client_cancel(client);
 }
 
 void hunt_abandon(struct hunt *hunt)
 {
 	hunt_mark_dead(hunt, "ETIMEDOUT");
-	hunt->abandoned++;
-	client_cancel(let_go_of_client(hunt));
+	count_failover(hunt);
+	give_up_client(hunt);
 }
 
 bool hunt_late(struct hunt *hunt, const struct client *client, enum client_news news,
@@ -111,6 +118,6 @@ bool hunt_late(struct hunt *hunt, const struct client *client, enum client_news 
 	if (response->msg.code < 200 || response->msg.code >= 300)
 		return false;
 	if (hunt->client)
-		client_cancel(hunt->client);
+		give_up_client(hunt);
 	return true;
 }

@@ -19,7 +19,7 @@ enum {
 struct hunt {
 	struct locate_target *targets; /* owned */
 	uint32_t n, tried;
-	uint32_t abandoned; /* clients of addresses left for their silence: they may yet answer */
+	uint32_t abandoned;    /* clients that were given up and may yet answer */
 	struct client *client; /* of the address being tried; NULL: none */
 	struct timer silence;  /* of that address, while others are left */
 };
@@ -55,7 +55,7 @@ void hunt_leave(struct hunt *hunt);
 /* For the next one, because it is silent: it is dead, its INVITE is cancelled, other requests are
  * repeated no more; what it says all the same goes to hunt_late. */
 void hunt_abandon(struct hunt *hunt);
-/* News of a client that is not the one being tried. A 2xx counts all the same: true, and whom we
- * tried instead is cancelled. After anything else it may be over. */
+/* News of a client that was given up. Its 2xx counts all the same: true, and whom we tried instead
+ * is given up too. After anything else it may be over. */
 bool hunt_late(struct hunt *hunt, const struct client *client, enum client_news news,
 	const struct packet *response);
