@@ -14,6 +14,17 @@ void hunt_begin(struct hunt *hunt, const struct locate_target *targets, uint32_t
 	hunt->n = n;
 }
 
+/* A call may ring for minutes with nobody else to try. */
+static struct locate_target take_next(struct hunt *hunt)
+{
+	struct locate_target target = hunt->targets[hunt->tried++];
+	if (hunt_has_next(hunt))
+		return target;
+	free(hunt->targets);
+	hunt->targets = NULL;
+	return target;
+}
+
 void hunt_end(struct hunt *hunt, struct engine *engine)
 {
 	timers_cancel(&engine->timers, &hunt->silence);
@@ -26,14 +37,14 @@ struct leg *hunt_next(
 	struct hunt *hunt, struct engine *engine, const struct leg_wish *wish, struct flow *to)
 {
 	while (hunt_has_next(hunt)) {
-		const struct locate_target *target = &hunt->targets[hunt->tried++];
+		struct locate_target target = take_next(hunt);
 		struct leg *leg =
-			addr_is_unroutable(&target->addr)
+			addr_is_unroutable(&target.addr)
 				? NULL
-				: legs_towards(engine, target->transport, &target->addr, wish);
+				: legs_towards(engine, target.transport, &target.addr, wish);
 		if (!leg)
 			continue;
-		*to = (struct flow){.leg = leg->index, .peer = target->addr};
+		*to = (struct flow){.leg = leg->index, .peer = target.addr};
 		leg->used_ms = engine_now_ms(engine);
 		return leg;
 	}
@@ -43,7 +54,7 @@ struct leg *hunt_next(
 void hunt_listen(struct hunt *hunt, const struct timer *deadline, void (*over)(struct timer *))
 {
 	struct engine *engine = hunt->client->engine;
-	int64_t now = engine_now_ms(engine), share = HUNT_SILENCE_MS;
+	int64_t now = engine_now_ms(engine), share = HUNT_SILENCE_T1 * engine->times.t1_ms;
 	uint32_t left = hunt->n - hunt->tried + 1;
 	timers_cancel(&engine->timers, &hunt->silence);
 	if (left == 1)

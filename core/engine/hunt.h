@@ -11,13 +11,14 @@
 #include "sip/locate.h"
 
 enum {
-	/* An address that has said nothing at all by then is left while there are others. By T2 the
-	 * request was sent four times, and who needs longer has said 100 (RFC 4320 4.1). */
-	HUNT_SILENCE_MS = 4000,
+	/* An address that has said nothing at all in so many T1 is left while there are others. By
+	 * T2, 4 s, the request was sent four times, and who needs longer has said 100 (RFC 4320
+	 * 4.1). */
+	HUNT_SILENCE_T1 = 8,
 };
 
 struct hunt {
-	struct locate_target *targets; /* owned */
+	struct locate_target *targets; /* owned; NULL once none is left */
 	uint32_t n, tried;
 	uint32_t abandoned;    /* clients that were given up and may yet answer */
 	struct client *client; /* of the address being tried; NULL: none */
@@ -43,7 +44,7 @@ static inline bool hunt_is_over(const struct hunt *hunt)
  * NULL: none is left. */
 struct leg *hunt_next(
 	struct hunt *hunt, struct engine *engine, const struct leg_wish *wish, struct flow *to);
-/* `over` is called when the address being tried has said nothing in its time: HUNT_SILENCE_MS, or
+/* `over` is called when the address being tried has said nothing in its time: HUNT_SILENCE_T1, or
  * an even share of what is left until `deadline`, if that is armed. The last one has all of it. */
 void hunt_listen(struct hunt *hunt, const struct timer *deadline, void (*over)(struct timer *));
 /* It said something: it lives, or is dead for a while, if that is 503. */

@@ -193,7 +193,7 @@ end
 --- Forwards a request and waits for the final response. A 2xx and provisional responses go upstream at once; any other
 --- final response is returned, and goes upstream when the handler ends without another decision. Targets in a list are tried
 --- one after the other, those of an inner list at one time; contacts by their q. A target whose name has several addresses is
---- tried at one after the other (RFC 3263 4.3): an address that says nothing at all for 4 s, or for its even share of what is
+--- tried at one after the other (RFC 3263 4.3): an address that says nothing at all for 8 T1 (4 s), or for its even share of what is
 --- left of `timeout` when that is shorter, is given up while others are left; a 2xx it sends later still counts.
 ---@param req viaduct.Message
 ---@param targets string|viaduct.Contact|table

@@ -41,6 +41,26 @@ flow "when the first address says nothing for four seconds the second is tried, 
 	end,
 }
 
+flow "with a shorter T1 the second is tried sooner: after eight of them" {
+	script_text = [[
+local sip = require "viaduct"
+sip.dispatcher { do_retransmits = false, t1 = 0.1 }
+return { receive = function(req) return req:forward(req.uri) end }]],
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		two_targets(net)
+		relayed.exact(net)
+		alice:request("OPTIONS", TO_EXAMPLE)
+		net:advance(0.85)
+		local came = bob:take_all()
+		net:equal(relayed.times(came), "0 0.1 0.3 0.7", "requests to the first")
+		net:equal(relayed.times({ carol:expect "OPTIONS" }, came[1].at), "0.8", "the request to the second")
+		carol:reply(200)
+		alice:expect(200)
+		rest(net)
+	end,
+}
+
 flow "the last address has all the time that is left" {
 	script_text = TELL,
 	run = function(net)
