@@ -72,6 +72,21 @@ lacks() { # TEXT PATTERN
 	return 1
 }
 
+# For what was started and prints `ok - ...`, `not ok - ...` and notes itself: makes them those of this test.
+take_over() { # NAME PID
+	local line failures=0 ended
+	wait "$2"
+	ended=$?
+	while IFS= read -r line; do
+		case $line in
+		"ok - "*) ok "${line#ok - }" ;;
+		"not ok - "*) not_ok "${line#not ok - }" && failures=$((failures + 1)) ;;
+		*) note "${line#\# }" ;;
+		esac
+	done <"$work/$1.log"
+	[ $ended -eq 0 ] || [ $failures -gt 0 ] || not_ok "$1 comes to its end"
+}
+
 skip() { # REASON: ends the test
 	echo "skip - $*"
 	trap - EXIT
@@ -82,6 +97,15 @@ skip() { # REASON: ends the test
 
 need() { # TOOL PACKAGE
 	command -v "$1" >/dev/null || skip "$1 is not installed (Debian package $2)"
+}
+
+need_net_sip() {
+	need perl perl
+	perl -MNet::SIP -e 1 2>/dev/null || skip "Net::SIP is not installed (Debian package libnet-sip-perl)"
+}
+
+has_ipv6() {
+	grep -qs '^0*1 ' /proc/net/if_inet6
 }
 
 await() { # SECONDS COMMAND...: polls until the command succeeds
