@@ -110,6 +110,24 @@ static inline const char *hostport_skip(const char *p, const char *end, struct u
 	return behind;
 }
 
+/* Some proxies write a whole URI, escaped, where the host stands, and with maddr where they are. No
+ * rule of RFC 3261 has such a host, but nobody has to read it: the maddr says where it goes. */
+static const char *unread_hostport_skip(const char *p, const char *end, struct uri *uri)
+{
+	const char *behind = escaped_skip(p, end, CHAR_HOST);
+	struct span maddr;
+	uri->host = span_between(p, behind);
+	uri->port = 0;
+	if (behind < end && *behind == ':')
+		behind = port_skip(behind + 1, end, &uri->port);
+	p = behind;
+	behind = p && uri->host.n ? params_skip(p, end) : NULL;
+	if (!behind)
+		return NULL;
+	uri->params = span_between(p, behind);
+	return uri_param(uri, SPAN("maddr"), &maddr) && host_is_valid(maddr) ? behind : NULL;
+}
+
 /* SIP-URI behind its scheme (RFC 3261 19.1.1). No part may hold an unescaped '@', so the first one
  * ends userinfo and a second is an error: nobody can read another host out of this text than we do.
  */
@@ -121,7 +139,10 @@ static int parse_sip(struct span rest, struct uri *uri)
 			return -1;
 		p = at + 1;
 	}
-	p = hostport_skip(p, end, uri);
+	const char *host = p;
+	p = hostport_skip(host, end, uri);
+	if (!p || (p < end && *p != '?'))
+		p = unread_hostport_skip(host, end, uri);
 	if (p && p < end && *p == '?') {
 		uri->headers = span_between(p + 1, end);
 		return headers_are_valid(uri->headers) ? 0 : -1;

@@ -19,10 +19,10 @@ struct uri {
 	/* sip and sips; for tel the number stands in `user`; for others all after ':' in `host` */
 	struct span user;     /* as written, escapes kept; p NULL when there is no '@' */
 	struct span password; /* p NULL when absent */
-	struct span host;     /* as written; IPv6 with its brackets */
-	uint16_t port;	      /* 0: none given */
-	struct span params;   /* from its first ';' on */
-	struct span headers;  /* after '?' */
+	struct span host;    /* as written; IPv6 with its brackets; behind a maddr it may be none */
+	uint16_t port;	     /* 0: none given */
+	struct span params;  /* from its first ';' on */
+	struct span headers; /* after '?' */
 };
 
 /* 0, or -1 on a syntax error or beyond URI_LENGTH_MAX or URI_PARAMS_MAX. Percent escapes must be

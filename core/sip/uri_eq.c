@@ -211,7 +211,8 @@ static char *put_host(char *out, struct span host)
 
 uint32_t uri_aor(const struct uri *uri, char *out)
 {
-	if (uri->scheme != URI_SIP && uri->scheme != URI_SIPS)
+	bool is_sip = uri->scheme == URI_SIP || uri->scheme == URI_SIPS;
+	if (!is_sip || !host_is_valid(uri->host))
 		return 0;
 	char *p = out;
 	memcpy(p, "sip:", 4);

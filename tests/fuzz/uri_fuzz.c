@@ -63,7 +63,9 @@ static struct span aor_of(const struct uri *uri, char *room)
 {
 	uint32_t n = uri_aor(uri, room);
 	BUG(n > uri->text.n + 8);
-	BUG((n > 0) != (uri->scheme == URI_SIP || uri->scheme == URI_SIPS));
+	bool is_sip = uri->scheme == URI_SIP || uri->scheme == URI_SIPS;
+	BUG((n > 0) != (is_sip && host_is_valid(uri->host)));
+	BUG(is_sip && !n && !uri_has_param(uri, SPAN("maddr")));
 	return span_of(room, n);
 }
 
