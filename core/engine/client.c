@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "base/put.h"
-#include "base/siphash.h"
+#include "engine/party.h"
 #include "engine/transactions.h"
 #include "sip/edit.h"
 
@@ -133,20 +133,6 @@ static void send_cancel(struct client *client)
 
 /* ---- what is counted ---- */
 
-static uint16_t peer_of(struct engine *engine, const struct flow *to)
-{
-	struct siphash_state hash;
-	uint16_t numbers[] = {
-		(uint16_t)engine->legs.leg[to->leg].address.transport, addr_port(&to->peer)};
-	siphash_init(&hash, &engine->key);
-	siphash_add(&hash, span_of((const char *)numbers, sizeof numbers));
-	if (to->peer.sa.sa_family == AF_INET6)
-		siphash_add(&hash, span_of((const char *)&to->peer.in6.sin6_addr, 16));
-	else
-		siphash_add(&hash, span_of((const char *)&to->peer.in4.sin_addr, 4));
-	return siphash_end(&hash) % PEER_COUNTS;
-}
-
 static void await_no_more(struct client *client)
 {
 	if (client->is_awaited)
@@ -251,7 +237,8 @@ static void step(struct client *client, enum txn_event event, struct packet *res
 struct client *client_new(struct engine *engine, char *bytes, uint32_t n, struct span branch,
 	struct span method, const struct flow *to, client_fn told, void *user)
 {
-	uint16_t peer = peer_of(engine, to);
+	const struct leg *leg = &engine->legs.leg[to->leg];
+	uint16_t peer = party_of_address(engine, leg->address.transport, &to->peer);
 	bool is_awaited = told != NULL; /* else it is a CANCEL, which makes room */
 	bool is_over_share = is_awaited && engine->awaited[peer] >= engine->limits.clients_per_peer;
 	if (engine->transactions.n >= engine->limits.transactions || is_over_share) {
@@ -260,7 +247,6 @@ struct client *client_new(struct engine *engine, char *bytes, uint32_t n, struct
 		return NULL;
 	}
 	struct client *client = must_zalloc(sizeof *client);
-	const struct leg *leg = &engine->legs.leg[to->leg];
 	client->engine = engine;
 	client->is_client = true;
 	client->is_awaited = is_awaited;

@@ -56,6 +56,8 @@ static void leave_queue(struct delivery *delivery)
 	delivery->is_queued = false;
 	queue->n--;
 	queue->bytes -= delivery->n;
+	while (delivery->n_parties)
+		queue->share[delivery->party[--delivery->n_parties]] -= delivery->n;
 	engine_free_later(delivery->engine, delivery->bytes);
 	delivery->bytes = NULL;
 }
@@ -156,6 +158,19 @@ static void enter_queue(struct delivery *delivery)
 	engine->count[COUNT_deliveries]++;
 }
 
+bool delivery_take_share(struct delivery *delivery, uint16_t party)
+{
+	struct engine *engine = delivery->engine;
+	uint32_t *share = &engine->deliveries.share[party];
+	if (*share >= engine->limits.delivery_share) {
+		engine->count[COUNT_overload_peer]++;
+		return false;
+	}
+	*share += delivery->n;
+	delivery->party[delivery->n_parties++] = party;
+	return true;
+}
+
 /* The caller repeats a request that is on its way. */
 static bool is_delivered(struct engine *engine, struct span callid, struct txn_key key)
 {
@@ -169,13 +184,37 @@ static bool is_delivered(struct engine *engine, struct span callid, struct txn_k
 	return false;
 }
 
+/* Whoever sent it is answered 503, should the policy not do anything else about it. */
+static int64_t refuse(struct packet *request)
+{
+	request->no_room = true;
+	return DELIVER_TOO_MANY;
+}
+
+/* Its number, which it keeps when it is over already; or it is gone, for want of room. */
+static int64_t begin(
+	struct delivery *delivery, struct packet *request, const struct delivery_options *options)
+{
+	int64_t number = (int64_t)delivery->number;
+	enter_queue(delivery);
+	delivery->is_starting = true;
+	delivery_begin(delivery, options);
+	delivery->is_starting = false;
+	if (delivery->no_room) {
+		delivery->done = NULL;
+		number = refuse(request);
+	}
+	delivery_let_go(delivery);
+	return number;
+}
+
 int64_t deliver(struct packet *request, const struct delivery_options *options)
 {
 	struct engine *engine = request->engine;
 	if (engine->deliveries.n >= DELIVERIES_MAX ||
 		engine->deliveries.bytes >= DELIVERIES_BYTES_MAX) {
 		engine->count[COUNT_overload]++;
-		return DELIVER_TOO_MANY;
+		return refuse(request);
 	}
 	if (!is_whole(request))
 		return DELIVER_BAD_MESSAGE;
@@ -207,11 +246,7 @@ int64_t deliver(struct packet *request, const struct delivery_options *options)
 	delivery->id_n = id.n;
 	delivery->callid_n = callid.n;
 	put_span(put_span(delivery->text, id), callid);
-	enter_queue(delivery);
-	int64_t number = (int64_t)delivery->number;
-	delivery_begin(delivery, options);
-	delivery_let_go(delivery);
-	return number;
+	return begin(delivery, request, options);
 }
 
 /* ---- ending it from outside ---- */

@@ -4,8 +4,9 @@
  * A delivery sends a copy of the message, from one address to the next (RFC 3263 4.3), each try a
  * client transaction that repeats it on UDP (RFC 3261 17.1); sent once, or an ACK, it is gone as
  * soon as it has left. The first response says that it arrived and ends it; responses go on to the
- * policy. A message that came in is sent as a proxy would (RFC 3261 16.6), one made here as its
- * user agent would (8.1.1.7). */
+ * policy. What there is no room for is refused at once; if that turns out later, whoever sent it is
+ * answered 503. A message that came in is sent as a proxy would (RFC 3261 16.6), one made here as
+ * its user agent would (8.1.1.7). */
 #pragma once
 
 #include "engine/resolve.h"
@@ -13,7 +14,10 @@
 enum {
 	DELIVERIES_MAX = 1000000,
 	DELIVERIES_BYTES_MAX = 256 << 20, /* of all requests in the queue */
-	DELIVERY_ID_MAX = 4096,		  /* bytes of an id or Call-ID */
+	/* Of those from one source, and of those to one host: whoever fills that leaves room for
+	 * others. */
+	DELIVERIES_SHARE_MAX = DELIVERIES_BYTES_MAX / 4,
+	DELIVERY_ID_MAX = 4096, /* bytes of an id or Call-ID */
 	DELIVERY_PATIENCE_MS =
 		181000, /* for the final response to an INVITE (RFC 3261 16.6 (11)) */
 };

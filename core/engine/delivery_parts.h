@@ -28,6 +28,10 @@ struct delivery {
 	struct txn_key key;  /* of the request that came in; all zero: made here */
 	int64_t since_ms;
 	bool once, is_queued;
+	bool is_starting; /* within deliver */
+	bool no_room;	  /* a limit stood against it */
+	uint8_t n_parties;
+	uint16_t party[2]; /* whose share of the queue it takes */
 	uint32_t id_n, callid_n;
 	char text[]; /* id, Call-ID */
 };
@@ -35,6 +39,8 @@ struct delivery {
 /* delivery.c */
 /* It is known what became of it; `error` of DELIVERY_FAILED. */
 void delivery_finish(struct delivery *delivery, enum delivery_end end, const char *error);
+/* Counts it for that party while it is in the queue. False: the party has its share already. */
+bool delivery_take_share(struct delivery *delivery, uint16_t party);
 /* Frees it when nobody is to be told, and no response can come any more. */
 void delivery_let_go(struct delivery *delivery);
 

@@ -6,6 +6,7 @@
 #include "base/put.h"
 #include "engine/delivery_parts.h"
 #include "engine/outgoing.h"
+#include "engine/party.h"
 #include "sip/edit.h"
 
 /* ---- sending ---- */
@@ -89,18 +90,39 @@ static struct leg_wish wish_of(const struct delivery *delivery)
 		.leg = delivery->is_own ? NULL : &engine->legs.leg[delivery->from.leg]};
 }
 
+/* Statelessly: who did not hear it sends the request again. */
+static void answer(struct delivery *delivery, uint32_t code, struct span headers)
+{
+	if (delivery->is_own)
+		return;
+	struct packet *packet = delivery_packet(delivery);
+	packet->routing = NULL;
+	packet_reply(packet, code, span_of(NULL, 0), headers);
+	packet_release(packet);
+}
+
+/* A limit stands against it. Within deliver that is said there. */
+static void refuse(struct delivery *delivery)
+{
+	delivery->no_room = true;
+	if (!delivery->is_starting)
+		answer(delivery, 503, SPAN(RETRY_LATER));
+	delivery_finish(delivery, DELIVERY_FAILED, "ENOBUFS");
+}
+
 /* From one address to the next until one can be tried. `error`: of those before. */
 static void try_next(struct delivery *delivery, const char *error)
 {
 	struct leg_wish wish = wish_of(delivery);
 	struct flow *to = &delivery->sent_to;
 	struct leg *leg;
+	int rc = 0;
 	if (hunt_has_next(&delivery->hunt))
 		error = "EHOSTUNREACH";
 	while ((leg = hunt_next(&delivery->hunt, delivery->engine, &wish, to))) {
 		to->receipt = delivery->number;
 		struct packet *packet = delivery_packet(delivery);
-		int rc = send_by(delivery, packet, leg, to);
+		rc = send_by(delivery, packet, leg, to);
 		packet_release(packet);
 		if (rc) {
 			error = strerrorname_np(rc);
@@ -110,7 +132,10 @@ static void try_next(struct delivery *delivery, const char *error)
 			delivery_finish(delivery, DELIVERY_SENT, NULL);
 		return;
 	}
-	delivery_finish(delivery, DELIVERY_FAILED, error);
+	if (rc == ENOBUFS)
+		refuse(delivery);
+	else
+		delivery_finish(delivery, DELIVERY_FAILED, error);
 }
 
 /* ---- what comes of it ---- */
@@ -280,6 +305,12 @@ static void find_targets(struct delivery *delivery, struct packet *packet, const
 	struct uri next;
 	if (!next_hop_of(packet, to, &next)) {
 		delivery_finish(delivery, DELIVERY_FAILED, "EHOSTUNREACH");
+		return;
+	}
+	bool has_share = delivery->is_own || delivery_take_share(delivery,
+						     party_of_source(engine, &delivery->from.peer));
+	if (!has_share || !delivery_take_share(delivery, party_of_host(engine, next.host))) {
+		refuse(delivery);
 		return;
 	}
 	struct leg *leg = legs_by_serial(engine, delivery->leg_serial);

@@ -427,8 +427,11 @@ struct engine *engine_new(struct world *world, struct log *log)
 	struct siphash_key store_key;
 	world->random(world, &store_key, sizeof store_key);
 	engine->bindings = bindings_new(&store_key, NULL);
-	engine->limits.transactions = TRANSACTIONS_MAX;
-	engine->limits.clients_per_peer = CLIENTS_PER_PEER_MAX;
+	engine->limits = (struct engine_limits){
+		.transactions = TRANSACTIONS_MAX,
+		.clients_per_peer = CLIENTS_PER_PEER_MAX,
+		.delivery_share = DELIVERIES_SHARE_MAX,
+	};
 	engine->times = (struct txn_times){TXN_T1_MS, TXN_T2_MS, TXN_T4_MS};
 	engine->dns = dns_cache_new(engine, 0);
 	engine->targets = targets_new(&store_key);

@@ -27,7 +27,7 @@ enum {
 	/* Clients that await the answer of one address: whoever takes all and answers nothing
 	 * leaves room for the others. Beyond: 503. */
 	CLIENTS_PER_PEER_MAX = TRANSACTIONS_MAX / 4,
-	PEER_COUNTS = 4096,
+	PARTIES = 4096, /* engine/party.h */
 	HANDLE_SLOT_BITS = 20,
 };
 
@@ -87,9 +87,16 @@ struct deliveries {
 	struct table by_number, by_id, by_call;
 	struct delivery *first; /* in the queue, newest first */
 	uint32_t n;
-	size_t bytes;	       /* of their requests */
-	struct delivery *left; /* those whose answers may still come */
+	size_t bytes;		 /* of their requests */
+	uint32_t share[PARTIES]; /* bytes that a source has sent, or a host is sent */
+	struct delivery *left;	 /* those whose answers may still come */
 	uint64_t last_number;
+};
+
+struct engine_limits {
+	uint32_t transactions;	   /* TRANSACTIONS_MAX, to begin with */
+	uint32_t clients_per_peer; /* CLIENTS_PER_PEER_MAX */
+	uint32_t delivery_share;   /* bytes: DELIVERIES_SHARE_MAX */
 };
 
 struct engine {
@@ -116,12 +123,8 @@ struct engine {
 	struct table transactions;			    /* struct client and struct relay */
 	uint32_t in_state[TXN_KIND_COUNT][TXN_STATE_COUNT]; /* how many of them */
 	struct deliveries deliveries;
-	struct {
-		uint32_t transactions, clients_per_peer;
-	} limits; /* as above, to begin with */
-	/* Clients that await an answer, by transport and address. Addresses of one hash share a
-	 * count; it is keyed, so nobody chooses with whom. */
-	uint32_t awaited[PEER_COUNTS];
+	struct engine_limits limits;
+	uint32_t awaited[PARTIES]; /* clients that await an answer, by address */
 	struct txn_times
 		times;	    /* as the script wants them; what waits already goes on as it began */
 	struct msg scratch; /* for reading back what we wrote */

@@ -63,11 +63,11 @@ local known = {
 --- Puts a request into the queue and sends it: repeated until a response comes (RFC 3261 17.1), at the next address when one is
 --- dead or says nothing for 8 T1 (4 s), or for its even share of `timeout` (RFC 3263 4.3). Responses go to the receiver.
 ---@param request viaduct.Message one that came in, or of sip.request; a response goes back by its Via
----@param given table|nil `id` ("Call-ID CSeq-number"), `callid` (Call-ID), `callback` function(error, delivery): error nil when it arrived, else an errno name ("ETIMEDOUT", "EHOSTUNREACH", "ENOPROTOOPT", "ECONNREFUSED" ...), `timeout` seconds to wait for an answer, `leg` to leave by, `dst_addr` "ip:port", URI or { proto, addr, port }, `do_retransmits`
+---@param given table|nil `id` ("Call-ID CSeq-number"), `callid` (Call-ID), `callback` function(error, delivery): error nil when it arrived, else an errno name ("ETIMEDOUT", "EHOSTUNREACH", "ENOPROTOOPT", "ECONNREFUSED", "ENOBUFS" no room: its sender was answered 503 ...), `timeout` seconds to wait for an answer, `leg` to leave by, `dst_addr` "ip:port", URI or { proto, addr, port }, `do_retransmits`
 ---@param by_default boolean
 ---@return viaduct.Delivery|true|nil true: a response
 ---@return string|nil message
----@return string|nil code "limit", "repeated"
+---@return string|nil code "limit": of the queue, or of what one source or one host may have of it: 503 when nothing else is done about the request; "repeated"
 function M.deliver(request, given, by_default)
 	given = options.check("deliver", given, known)
 	local handle = message.handle(request, "deliver")

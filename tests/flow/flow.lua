@@ -16,7 +16,7 @@
 --       end,
 --   }
 --
--- Further fields: budget_ms, memory_mb (of scripts), transactions, clients_per_peer (limits of the engine), lingers (legs may
+-- Further fields: budget_ms, memory_mb (of scripts), transactions, clients_per_peer, delivery_share (limits of the engine), lingers (legs may
 -- still drain at the end), unloaded (`run` loads the script itself). lib/net.lua and lib/phone.lua are what `run` has to work with.
 --
 -- Every flow fails on a message nobody expected, on an error in the log that was not announced (net:expect_log), and on
@@ -58,7 +58,7 @@ end
 local known = {
 	script = "string", script_text = "string", modules = "table", settings = "table", legs = "table or boolean",
 	run = "function", budget_ms = "number", memory_mb = "number", transactions = "number",
-	clients_per_peer = "number", lingers = "boolean", unloaded = "boolean",
+	clients_per_peer = "number", delivery_share = "number", lingers = "boolean", unloaded = "boolean",
 }
 
 local function check_spec(name, spec)

@@ -48,10 +48,13 @@ void net_open(struct net *net, uint64_t seed, const char *library)
 void net_start(struct net *net)
 {
 	net->engine = engine_new(sim_world(net->sim), &net->log);
-	if (net->transactions)
-		net->engine->limits.transactions = net->transactions;
-	if (net->clients_per_peer)
-		net->engine->limits.clients_per_peer = net->clients_per_peer;
+	struct engine_limits *limits = &net->engine->limits;
+	if (net->limits.transactions)
+		limits->transactions = net->limits.transactions;
+	if (net->limits.clients_per_peer)
+		limits->clients_per_peer = net->limits.clients_per_peer;
+	if (net->limits.delivery_share)
+		limits->delivery_share = net->limits.delivery_share;
 	net->host = host_new(net->engine, &net->options);
 }
 

@@ -33,7 +33,7 @@ struct net {
 	struct engine *engine;
 	struct host *host;
 	struct host_options options;
-	uint32_t transactions, clients_per_peer; /* limits of the engine; 0: its own */
+	struct engine_limits limits; /* of the engine; 0: its own */
 	struct span legs[LEGS_MAX];
 	struct host_setting settings[NET_SETTINGS_MAX];
 	struct sim_endpoint *phones[NET_PHONES_MAX];

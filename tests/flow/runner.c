@@ -96,7 +96,16 @@ static void read_settings(lua_State *L, struct net *net, int from)
 	lua_pop(L, 1);
 }
 
-/* net(seed, library, { legs, settings, budget_ms, memory_mb, transactions, clients_per_peer },
+/* 0: there is none. */
+static uint32_t number_in(lua_State *L, int table, const char *name)
+{
+	lua_getfield(L, table, name);
+	uint32_t number = (uint32_t)lua_tonumber(L, -1);
+	lua_pop(L, 1);
+	return number;
+}
+
+/* net(seed, library, { legs, settings, budget_ms, memory_mb, and fields of struct engine_limits },
  * trace): into that file, "-" is stdout. */
 static int l_net(lua_State *L)
 {
@@ -107,15 +116,13 @@ static int l_net(lua_State *L)
 	lua_setmetatable(L, -2);
 	read_legs(L, net, 3);
 	read_settings(L, net, 3);
-	lua_getfield(L, 3, "budget_ms");
-	net->options.budget_ms = (uint32_t)lua_tonumber(L, -1);
-	lua_getfield(L, 3, "memory_mb");
-	net->options.memory_mb = (uint32_t)lua_tonumber(L, -1);
-	lua_getfield(L, 3, "transactions");
-	net->transactions = (uint32_t)lua_tonumber(L, -1);
-	lua_getfield(L, 3, "clients_per_peer");
-	net->clients_per_peer = (uint32_t)lua_tonumber(L, -1);
-	lua_pop(L, 4);
+	net->options.budget_ms = number_in(L, 3, "budget_ms");
+	net->options.memory_mb = number_in(L, 3, "memory_mb");
+	net->limits = (struct engine_limits){
+		.transactions = number_in(L, 3, "transactions"),
+		.clients_per_peer = number_in(L, 3, "clients_per_peer"),
+		.delivery_share = number_in(L, 3, "delivery_share"),
+	};
 	const char *trace = luaL_optstring(L, 4, NULL);
 	net->trace = trace && strcmp(trace, "-") ? fopen(trace, "w") : NULL;
 	sim_trace_to(net->sim, trace && !net->trace ? stdout : net->trace);

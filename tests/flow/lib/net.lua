@@ -36,7 +36,7 @@ local function open(spec, options)
 	local self = setmetatable({
 		core = core.net(options.seed, core.root .. "/lua",
 			{ legs = legs or nil, settings = spec.settings, budget_ms = spec.budget_ms, memory_mb = spec.memory_mb,
-				transactions = spec.transactions, clients_per_peer = spec.clients_per_peer },
+				transactions = spec.transactions, clients_per_peer = spec.clients_per_peer, delivery_share = spec.delivery_share },
 			options.trace),
 		phones = {}, lines = {}, counted = 0, folder = options.folder,
 	}, Net)
