@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/put.h"
 #include "engine/delivery_parts.h"
+#include "engine/relay.h"
 
 static struct span id_of(const struct delivery *delivery)
 {
@@ -71,8 +72,10 @@ static void delivery_free(struct delivery *delivery)
 	if (delivery->resolve)
 		resolve_cancel(delivery->resolve);
 	hunt_end(&delivery->hunt, engine);
-	if (!delivery->is_own)
+	if (!delivery->is_own) {
 		engine->legs.leg[delivery->from.leg].n_held--;
+		table_remove(&engine->deliveries.by_key, &delivery->by_key);
+	}
 	unlink_delivery(delivery);
 	free(delivery);
 }
@@ -153,8 +156,10 @@ static void enter_queue(struct delivery *delivery)
 	link_delivery(delivery, &queue->first);
 	queue->n++;
 	queue->bytes += delivery->n;
-	if (!delivery->is_own) /* its Via and Record-Route name the leg it came by */
+	if (!delivery->is_own) { /* its Via and Record-Route name the leg it came by */
 		engine->legs.leg[delivery->from.leg].n_held++;
+		table_insert(&queue->by_key, &delivery->by_key, delivery->key.hash);
+	}
 	engine->count[COUNT_deliveries]++;
 }
 
@@ -171,17 +176,26 @@ bool delivery_take_share(struct delivery *delivery, uint16_t party)
 	return true;
 }
 
-/* The caller repeats a request that is on its way. */
-static bool is_delivered(struct engine *engine, struct span callid, struct txn_key key)
+/* The delivery of the request with that key, until nothing can be heard of it any more. */
+static struct delivery *find_by_key(struct engine *engine, struct txn_key key)
 {
-	struct table_link *link = table_first(&engine->deliveries.by_call, hash_of(engine, callid));
+	struct table_link *link = table_first(&engine->deliveries.by_key, key.hash);
 	for (; link; link = table_next(link)) {
-		const struct delivery *delivery =
-			(struct delivery *)((char *)link - offsetof(struct delivery, by_call));
-		if (!delivery->is_own && txn_key_eq(delivery->key, key))
-			return true;
+		struct delivery *delivery =
+			(struct delivery *)((char *)link - offsetof(struct delivery, by_key));
+		if (txn_key_eq(delivery->key, key) &&
+			(delivery->is_queued || delivery->hunt.client))
+			return delivery;
 	}
-	return false;
+	return NULL;
+}
+
+/* The caller repeats a request that is on its way, or rings. */
+static bool is_delivered(struct engine *engine, struct txn_key key)
+{
+	const struct delivery *delivery = find_by_key(engine, key);
+	return delivery &&
+	       (delivery->is_queued || delivery->hunt.client->txn.state <= TXN_PROCEEDING);
 }
 
 /* Whoever sent it is answered 503, should the policy not do anything else about it. */
@@ -216,6 +230,8 @@ int64_t deliver(struct packet *request, const struct delivery_options *options)
 		engine->count[COUNT_overload]++;
 		return refuse(request);
 	}
+	if (request->relay && request->relay->cancelled)
+		return DELIVER_GIVEN_UP;
 	if (!is_whole(request))
 		return DELIVER_BAD_MESSAGE;
 	struct span id = options->id.n ? options->id : own_id(&request->msg);
@@ -226,7 +242,7 @@ int64_t deliver(struct packet *request, const struct delivery_options *options)
 	struct txn_key key = {0};
 	if (!request->is_own && !txn_key_server(&request->msg, &engine->key, &key))
 		return DELIVER_BAD_MESSAGE;
-	if (!request->is_own && is_delivered(engine, callid, key)) {
+	if (!request->is_own && is_delivered(engine, key)) {
 		engine->count[COUNT_requests_absorbed]++;
 		return DELIVER_REPEATED;
 	}
@@ -253,13 +269,50 @@ int64_t deliver(struct packet *request, const struct delivery_options *options)
 
 static void cancel(struct delivery *delivery)
 {
-	delivery_finish(delivery, DELIVERY_CANCELLED, "ECANCELED");
+	delivery_finish(delivery, DELIVERY_CANCELLED, "");
 	if (delivery->resolve)
 		resolve_cancel(delivery->resolve);
 	if (delivery->hunt.client)
 		client_free(delivery->hunt.client);
 	delivery->resolve = NULL;
 	delivery->hunt.client = NULL;
+}
+
+static bool take_ack(struct packet *ack)
+{
+	struct engine *engine = ack->engine;
+	struct txn_key key;
+	const struct delivery *delivery =
+		txn_key_server(&ack->msg, &engine->key, &key) ? find_by_key(engine, key) : NULL;
+	if (!delivery || !delivery->hunt.client ||
+		delivery->hunt.client->txn.state != TXN_COMPLETED)
+		return false;
+	packet_drop(ack, COUNT_requests_absorbed);
+	return true;
+}
+
+static bool take_cancel(struct packet *cancel)
+{
+	struct engine *engine = cancel->engine;
+	struct txn_key key;
+	struct delivery *delivery = txn_key_cancelled(&cancel->msg, &engine->key, &key)
+					    ? find_by_key(engine, key)
+					    : NULL;
+	if (!delivery)
+		return false;
+	engine->count[COUNT_cancels]++;
+	packet_reply(cancel, 200, span_of(NULL, 0), span_of(NULL, 0));
+	delivery_give_up(delivery);
+	return true;
+}
+
+bool delivery_take_request(struct packet *request)
+{
+	if (!request->engine->deliveries.by_key.n)
+		return false;
+	if (request->msg.method_id == METHOD_CANCEL)
+		return take_cancel(request);
+	return request->msg.method_id == METHOD_ACK && take_ack(request);
 }
 
 static struct delivery *find(struct engine *engine, uint64_t number)
@@ -353,6 +406,7 @@ void deliveries_free_all(struct engine *engine)
 	table_fini(&engine->deliveries.by_number);
 	table_fini(&engine->deliveries.by_id);
 	table_fini(&engine->deliveries.by_call);
+	table_fini(&engine->deliveries.by_key);
 }
 
 static struct span method_of(const struct delivery *delivery)

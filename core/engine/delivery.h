@@ -28,7 +28,7 @@ enum delivery_end {
 	DELIVERY_ARRIVED,   /* a response came, or a stream has taken all of it */
 	DELIVERY_SENT,	    /* it has left, and that is all that will ever be known */
 	DELIVERY_FAILED,    /* `error` is the name of an errno */
-	DELIVERY_CANCELLED, /* "ECANCELED" */
+	DELIVERY_CANCELLED, /* by the policy; `error` is "" */
 };
 /* Called once, in a later run of the timers. */
 typedef void (*delivery_fn)(void *arg, uint64_t number, enum delivery_end end, const char *error);
@@ -47,7 +47,8 @@ enum deliver_error {
 	DELIVER_REPEATED = 0,	  /* no error: this very request is in the queue already */
 	DELIVER_BAD_MESSAGE = -1, /* a header that it needs is missing or malformed */
 	DELIVER_TOO_MANY = -2,
-	DELIVER_BAD_ID = -3, /* too long */
+	DELIVER_BAD_ID = -3,   /* too long */
+	DELIVER_GIVEN_UP = -4, /* its sender has cancelled it */
 };
 
 /* The number of the delivery, or an enum deliver_error: nothing was done then. `request` is
@@ -58,6 +59,10 @@ int64_t deliver(struct packet *request, const struct delivery_options *options);
 uint32_t delivery_cancel(struct engine *engine, uint64_t number);
 uint32_t delivery_cancel_id(struct engine *engine, struct span id);
 uint32_t delivery_cancel_call(struct engine *engine, struct span callid);
+/* A request that belongs to an INVITE that was delivered. A CANCEL is answered 200, the INVITE
+ * cancelled where it was sent to, and no other address tried (RFC 3261 9.2, 16.10); an ACK to a
+ * failure ends here. True: dealt with. */
+bool delivery_take_request(struct packet *request);
 /* Whoever `arg` stands for is told no more, and its routing is not used any more. */
 void deliveries_forget(struct engine *engine, const void *arg);
 /* The world's word for the receipt that is the delivery's number. */

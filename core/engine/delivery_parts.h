@@ -5,7 +5,7 @@
 #include "engine/hunt.h"
 
 struct delivery {
-	struct table_link by_number, by_id, by_call;
+	struct table_link by_number, by_id, by_call, by_key;
 	struct delivery *next, **at; /* in deliveries.first */
 	struct engine *engine;
 	char *bytes; /* of the request, owned; NULL once it has left the queue */
@@ -28,8 +28,9 @@ struct delivery {
 	struct txn_key key;  /* of the request that came in; all zero: made here */
 	int64_t since_ms;
 	bool once, is_queued;
-	bool is_starting; /* within deliver */
-	bool no_room;	  /* a limit stood against it */
+	bool is_starting;  /* within deliver */
+	bool no_room;	   /* a limit stood against it */
+	bool is_cancelled; /* by who sent it */
 	uint8_t n_parties;
 	uint16_t party[2]; /* whose share of the queue it takes */
 	uint32_t id_n, callid_n;
@@ -50,4 +51,6 @@ struct packet *delivery_packet(struct delivery *delivery);
 /* delivery_send.c */
 /* It arrived: from now on an INVITE has DELIVERY_PATIENCE_MS for its final response. */
 void delivery_be_patient(struct delivery *delivery);
+/* Its sender gave up. */
+void delivery_give_up(struct delivery *delivery);
 void delivery_begin(struct delivery *delivery, const struct delivery_options *options);

@@ -34,16 +34,16 @@ static int add_own_via(struct packet *packet, const struct leg *leg, struct span
 	return edit_insert_line(msg, 0, HDR_VIA, span_between(line, out));
 }
 
-/* As a proxy sends it on. The number in the branch makes it a transaction of its own. */
+/* As a proxy sends it on. A number in the branch makes it a transaction of its own; without one,
+ * 0, a repeated INVITE, its CANCEL and its ACK have the branch of the first (RFC 3261 16.11). */
 static int edit_as_proxy(
-	struct delivery *delivery, struct packet *packet, struct leg *leg, struct span *branch)
+	struct packet *packet, struct leg *leg, uint32_t number, struct span *branch)
 {
 	struct route route;
 	struct outgoing made;
 	route_request(packet, &route);
 	if (route.code)
 		return EDIT_REFUSED;
-	uint32_t number = (uint32_t)delivery->number * RESOLVE_TARGETS_MAX + delivery->hunt.tried;
 	int rc = outgoing_edit(packet, &route, leg, number, &made);
 	*branch = made.branch;
 	return rc;
@@ -57,14 +57,18 @@ static int send_by(
 	struct engine *engine = delivery->engine;
 	struct msg *msg = &packet->msg;
 	struct span branch;
-	uint32_t n;
+	uint32_t n,
+		number = (uint32_t)delivery->number * RESOLVE_TARGETS_MAX + delivery->hunt.tried;
+	bool is_lossy = !transport_is_reliable(leg->address.transport);
+	bool is_stateless = (delivery->once && is_lossy) || msg->method_id == METHOD_ACK;
+	if (is_stateless || msg->method_id == METHOD_CANCEL)
+		number = 0;
 	int rc = packet->is_own ? add_own_via(packet, leg, &branch)
-				: edit_as_proxy(delivery, packet, leg, &branch);
+				: edit_as_proxy(packet, leg, number, &branch);
 	if (rc < 0)
 		return EMSGSIZE;
-	bool is_lossy = !transport_is_reliable(leg->address.transport);
 	char *bytes = write_copy(msg, !is_lossy, &n);
-	if ((delivery->once && is_lossy) || msg->method_id == METHOD_ACK) {
+	if (is_stateless) {
 		rc = engine_send(engine, to, &(struct iovec){bytes, n}, 1);
 		engine_free_later(engine, bytes);
 		return rc < 0 ? -rc : 0;
@@ -101,6 +105,14 @@ static void answer(struct delivery *delivery, uint32_t code, struct span headers
 	packet_release(packet);
 }
 
+/* Nothing was heard, and will be. Who gave it up has 487 coming (RFC 3261 9.2). */
+static void fail(struct delivery *delivery, const char *error)
+{
+	if (delivery->is_cancelled && delivery->is_queued)
+		answer(delivery, 487, span_of(NULL, 0));
+	delivery_finish(delivery, DELIVERY_FAILED, error);
+}
+
 /* A limit stands against it. Within deliver that is said there. */
 static void refuse(struct delivery *delivery)
 {
@@ -135,7 +147,7 @@ static void try_next(struct delivery *delivery, const char *error)
 	if (rc == ENOBUFS)
 		refuse(delivery);
 	else
-		delivery_finish(delivery, DELIVERY_FAILED, error);
+		fail(delivery, error);
 }
 
 /* ---- what comes of it ---- */
@@ -187,7 +199,7 @@ static void too_late(struct timer *timer)
 	if (delivery->resolve)
 		resolve_cancel(delivery->resolve);
 	delivery->resolve = NULL;
-	delivery_finish(delivery, DELIVERY_FAILED, "ETIMEDOUT");
+	fail(delivery, "ETIMEDOUT");
 }
 
 /* It rings for too long. */
@@ -196,6 +208,20 @@ static void impatient(struct timer *timer)
 	struct delivery *delivery = delivery_of(timer);
 	if (delivery->hunt.client)
 		client_cancel(delivery->hunt.client);
+}
+
+void delivery_give_up(struct delivery *delivery)
+{
+	delivery->is_cancelled = true;
+	hunt_stop(&delivery->hunt);
+	if (delivery->hunt.client) {
+		client_cancel(delivery->hunt.client);
+		return;
+	}
+	resolve_cancel(delivery->resolve);
+	delivery->resolve = NULL;
+	fail(delivery, "ECANCELED");
+	delivery_let_go(delivery);
 }
 
 void delivery_be_patient(struct delivery *delivery)
@@ -286,16 +312,14 @@ static void located(
 }
 
 /* Where it goes: as asked, or by the first Route, or by the Request-URI. */
-static bool next_hop_of(struct packet *packet, const struct uri *to, struct uri *next)
+static bool next_hop_of(
+	struct packet *packet, const struct uri *to, struct uri *next, uint64_t *seed)
 {
 	struct route route;
-	if (to) {
-		*next = *to;
-		return true;
-	}
 	route_request(packet, &route);
-	*next = route.next_hop;
-	return route.code == 0;
+	*next = to ? *to : route.next_hop;
+	*seed = route.loop_part;
+	return to || route.code == 0;
 }
 
 static void find_targets(struct delivery *delivery, struct packet *packet, const struct uri *to)
@@ -303,7 +327,8 @@ static void find_targets(struct delivery *delivery, struct packet *packet, const
 	struct engine *engine = delivery->engine;
 	struct locate_target target;
 	struct uri next;
-	if (!next_hop_of(packet, to, &next)) {
+	uint64_t seed; /* the same for all requests that are to meet (RFC 3261 16.11) */
+	if (!next_hop_of(packet, to, &next, &seed)) {
 		delivery_finish(delivery, DELIVERY_FAILED, "EHOSTUNREACH");
 		return;
 	}
@@ -318,9 +343,11 @@ static void find_targets(struct delivery *delivery, struct packet *packet, const
 		.uri = &next,
 		.routing = to ? NULL : packet->routing,
 		.too_big_for_udp = delivery->n > RESOLVE_UDP_MAX,
+		.seed = seed,
 		.legs = leg ? (uint64_t)1 << leg->index : 0,
 	};
-	engine->world->random(engine->world, &query.seed, sizeof query.seed);
+	if (delivery->is_own)
+		engine->world->random(engine->world, &query.seed, sizeof query.seed);
 	if (resolve_now(engine, &query, &target))
 		take_targets(delivery, LOCATE_FOUND, &target, 1);
 	else

@@ -195,7 +195,8 @@ static void on_message(void *self, const struct flow *from, struct span bytes)
 		if (from->connection)
 			alias_take(packet);
 	}
-	if (packet->msg.is_request ? relay_take_request(packet) : client_take_response(packet))
+	if (packet->msg.is_request ? delivery_take_request(packet) || relay_take_request(packet)
+				   : client_take_response(packet))
 		return;
 	if (packet_acks_own_reply(packet)) {
 		packet_drop(packet, COUNT_acks_absorbed);

@@ -85,6 +85,7 @@ struct notes;
 /* The queue of engine/delivery.h. */
 struct deliveries {
 	struct table by_number, by_id, by_call;
+	struct table by_key;	/* of requests that came in: also when they have left the queue */
 	struct delivery *first; /* in the queue, newest first */
 	uint32_t n;
 	size_t bytes;		 /* of their requests */

@@ -40,6 +40,12 @@ static inline bool hunt_is_over(const struct hunt *hunt)
 	return !hunt->client && !hunt->abandoned;
 }
 
+/* No other address is tried. */
+static inline void hunt_stop(struct hunt *hunt)
+{
+	hunt->n = hunt->tried;
+}
+
 /* The next address that a leg leads to, by the leg wished for; those without one are passed over.
  * NULL: none is left. */
 struct leg *hunt_next(

@@ -22,6 +22,7 @@ enum vd_code {
 	VD_LIMIT = -4,      // a named limit was reached
 	VD_REFUSED = -5,    // not allowed here
 	VD_MISUSE = -6,     // not for this kind of message
+	VD_CANCELLED = -7,  // its sender has given it up
 };
 
 typedef struct vd_value {

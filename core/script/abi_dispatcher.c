@@ -145,7 +145,9 @@ double vd_deliver(struct vd_script *script, double handle, const char *id, uint3
 		return VD_BAD_VALUE;
 	int64_t number = deliver(packet, &options);
 	if (number < 0)
-		return number == DELIVER_TOO_MANY ? VD_LIMIT : VD_BAD_VALUE;
+		return number == DELIVER_TOO_MANY   ? VD_LIMIT
+		       : number == DELIVER_GIVEN_UP ? VD_CANCELLED
+						    : VD_BAD_VALUE;
 	script->n_deliveries += number > 0;
 	packet->decision = DECISION_FORWARDED;
 	return (double)number;

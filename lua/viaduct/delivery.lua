@@ -32,7 +32,7 @@ function Delivery:cancel() return C.vd_delivery_cancel(script, rawget(self, 1)) 
 function M.ended(number, err)
 	local entry = waiting[number]
 	waiting[number] = nil
-	if entry and err ~= "ECANCELED" then
+	if entry and err ~= "" then -- else the script cancelled it
 		entry.callback(err, entry.delivery)
 	end
 end
@@ -62,12 +62,15 @@ local known = {
 
 --- Puts a request into the queue and sends it: repeated until a response comes (RFC 3261 17.1), at the next address when one is
 --- dead or says nothing for 8 T1 (4 s), or for its even share of `timeout` (RFC 3263 4.3). Responses go to the receiver.
+--- A CANCEL of an INVITE that is delivered does not come to the script: the engine has its transaction, so it answers 200, cancels the
+--- INVITE where it was sent, and tries no other address (RFC 3261 9.2, 16.10); the 487 that follows goes to the receiver. With
+--- `do_retransmits = false` there is no transaction over UDP: then the CANCEL comes, and what is delivered likewise meets its INVITE.
 ---@param request viaduct.Message one that came in, or of sip.request; a response goes back by its Via
----@param given table|nil `id` ("Call-ID CSeq-number"), `callid` (Call-ID), `callback` function(error, delivery): error nil when it arrived, else an errno name ("ETIMEDOUT", "EHOSTUNREACH", "ENOPROTOOPT", "ECONNREFUSED", "ENOBUFS" no room: its sender was answered 503 ...), `timeout` seconds to wait for an answer, `leg` to leave by, `dst_addr` "ip:port", URI or { proto, addr, port }, `do_retransmits`
+---@param given table|nil `id` ("Call-ID CSeq-number"), `callid` (Call-ID), `callback` function(error, delivery): error nil when it arrived, else an errno name ("ETIMEDOUT", "EHOSTUNREACH", "ENOPROTOOPT", "ECONNREFUSED", "ENOBUFS" no room: its sender was answered 503, "ECANCELED" its sender gave up while names were looked up and was answered 487 ...), `timeout` seconds to wait for an answer, `leg` to leave by, `dst_addr` "ip:port", URI or { proto, addr, port }, `do_retransmits`
 ---@param by_default boolean
 ---@return viaduct.Delivery|true|nil true: a response
 ---@return string|nil message
----@return string|nil code "limit": of the queue, or of what one source or one host may have of it: 503 when nothing else is done about the request; "repeated"
+---@return string|nil code "limit": of the queue, or of what one source or one host may have of it: 503 when nothing else is done about the request; "repeated", "cancelled" by its sender
 function M.deliver(request, given, by_default)
 	given = options.check("deliver", given, known)
 	local handle = message.handle(request, "deliver")
@@ -84,6 +87,8 @@ function M.deliver(request, given, by_default)
 		repeats and 0 or 1, given.timeout or 0, given.callback and 1 or 0)
 	if number == C.VD_LIMIT then
 		return nil, "too many requests are being delivered", "limit"
+	elseif number == C.VD_CANCELLED then
+		return nil, "the caller gave up", "cancelled"
 	elseif number == 0 then
 		return nil, "this request is being delivered already: its sender repeats it", "repeated"
 	elseif number < 0 then
