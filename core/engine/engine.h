@@ -126,6 +126,7 @@ struct engine {
 	struct deliveries deliveries;
 	struct engine_limits limits;
 	uint32_t awaited[PARTIES]; /* clients that await an answer, by address */
+	uint32_t unheard[PARTIES]; /* failures that servers repeat until an ACK comes, by source */
 	struct txn_times
 		times;	    /* as the script wants them; what waits already goes on as it began */
 	struct msg scratch; /* for reading back what we wrote */

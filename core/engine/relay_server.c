@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "engine/party.h"
 #include "engine/relay_parts.h"
 #include "engine/transactions.h"
 #include "sip/edit.h"
@@ -11,6 +12,18 @@ static struct relay *relay_of(struct timer *timer)
 	return (struct relay *)((char *)timer - offsetof(struct relay, timer));
 }
 
+static void count_unheard(struct relay *relay)
+{
+	struct engine *engine = relay->engine;
+	const struct txn *server = &relay->server;
+	bool is_unheard = relay->in_table && server->kind == TXN_INVITE_SERVER &&
+			  server->state == TXN_COMPLETED && !server->reliable;
+	if (is_unheard == relay->is_unheard)
+		return;
+	relay->is_unheard = is_unheard;
+	engine->unheard[party_of_source(engine, &relay->upstream.peer)] += is_unheard ? 1 : -1;
+}
+
 void relay_leave_table(struct relay *relay)
 {
 	if (!relay->in_table)
@@ -18,6 +31,7 @@ void relay_leave_table(struct relay *relay)
 	transactions_remove(relay->engine, &relay->link, &relay->server);
 	timers_cancel(&relay->engine->timers, &relay->timer);
 	relay->in_table = false;
+	count_unheard(relay);
 }
 
 static void server_timer(struct timer *timer);
@@ -65,6 +79,7 @@ static void act(struct relay *relay, uint32_t actions)
 	if (actions & TXN_SEND)
 		send_stored(relay);
 	relay_arm(relay);
+	count_unheard(relay);
 	if (relay->server.state == TXN_ACCEPTED || relay->server.state == TXN_CONFIRMED) {
 		engine_free_later(relay->engine, relay->response);
 		relay->response = NULL;

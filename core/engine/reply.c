@@ -1,4 +1,5 @@
 /* Answers that Viaduct itself gives (RFC 3261 8.2.6, statelessly: 8.2.7). */
+#include "engine/party.h"
 #include "engine/relay.h"
 #include "engine/routing.h"
 
@@ -42,10 +43,22 @@ struct flow packet_reply_flow(struct packet *packet)
 	return to;
 }
 
+/* Repeated over UDP to a source that acknowledges nothing: it may be a victim's address. */
+static bool would_flood(struct packet *packet)
+{
+	struct engine *engine = packet->engine;
+	if (packet->msg.method_id != METHOD_INVITE ||
+		transport_is_reliable(packet_leg(packet)->address.transport) ||
+		engine->unheard[party_of_source(engine, &packet->from.peer)] < RELAY_UNHEARD_MAX)
+		return false;
+	engine->count[COUNT_replies_once]++;
+	return true;
+}
+
 /* Whether this answer is that of a server transaction: begun now if the script wants it so. */
 static bool is_transactional(struct packet *packet)
 {
-	bool wanted = packet->routing && packet->routing->repeats_replies;
+	bool wanted = packet->routing && packet->routing->repeats_replies && !would_flood(packet);
 	if (wanted)
 		relay_begin(packet, false);
 	const struct relay *relay = packet->relay;

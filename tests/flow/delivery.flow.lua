@@ -964,3 +964,64 @@ flow "without do_retransmits each repetition is a request of its own" {
 		net:equal(net:count_log "asked MESSAGE", 2, "calls of the handler")
 	end,
 }
+
+flow "a thousand INVITEs in a victim's name bring it one answer each, and repetitions of 64 only; others notice nothing" {
+	script_text = ANSWERS:format "true",
+	run = function(net)
+		local INVITES, UNHEARD, REPETITIONS = 1000, 64, 10
+		local victim, bob = parties(net, "alice", "bob")
+		for _ = 1, INVITES do
+			victim:request("INVITE", "sip:x@192.0.2.1")
+		end
+		net:advance(1)
+		local invite = bob:request("INVITE", "sip:x@192.0.2.1")
+		net:advance(3.6)
+		local came = bob:take_all()
+		net:equal(#came, 4, "answers to another source")
+		relayed.ack(bob, invite, came[1])
+		rest(net)
+		net:equal(#victim:take_all(), INVITES + UNHEARD * REPETITIONS, "answers to the victim")
+		net:counts { replies_once = INVITES - UNHEARD }
+		victim:request("INVITE", "sip:x@192.0.2.1")
+		net:advance(0.6)
+		net:equal(#victim:take_all(), 2, "answers when all that is over")
+		rest(net)
+		victim:take_all()
+	end,
+}
+
+flow "a source that acknowledges what it hears is never short of repetitions" {
+	script_text = ANSWERS:format "true",
+	run = function(net)
+		local alice = parties(net, "alice")
+		for _ = 1, 100 do
+			local invite = alice:request("INVITE", "sip:x@192.0.2.1")
+			relayed.expect_failure(alice, invite, 486)
+		end
+		net:counts { replies_once = 0 }
+		rest(net)
+		alice:expect_nothing()
+	end,
+}
+
+flow "an answer that is sent once is sent again to who asks again, and its ACK is absorbed" {
+	script_text = ANSWERS:format "true",
+	run = function(net)
+		local alice = parties(net, "alice")
+		for _ = 1, 64 do
+			alice:request("INVITE", "sip:x@192.0.2.1")
+		end
+		net:settle()
+		alice:take_all()
+		local invite = alice:request("INVITE", "sip:x@192.0.2.1")
+		local first = alice:expect(486)
+		alice:resend()
+		net:equal(alice:expect(486).text, first.text, "answer")
+		relayed.ack(alice, invite, first)
+		net:settle()
+		net:equal(net:count_log "asked INVITE", 66, "calls of the handler")
+		net:equal(net:count_log "asked ACK", 0, "ACKs the handler saw")
+		rest(net)
+		alice:take_all()
+	end,
+}
