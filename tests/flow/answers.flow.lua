@@ -145,6 +145,24 @@ flow "a name that leads to ourselves is answered like our own address" {
 	end,
 }
 
+flow "a binding or a proxy of the script that leads to ourselves is answered 404, and nothing is sent to ourselves" {
+	settings = { domains = "example.com" },
+	run = function(net)
+		local alice, bob = pair(net)
+		bob:register("sip:bob@example.com", { contact = "<sip:bob@192.0.2.1:5060>" })
+		alice:request("INVITE", "sip:bob@example.com")
+		alice:expect(404)
+		net:counts { received = 2, forwarded = 0 }
+		net:is_true(net:reload [[
+			local sip = require "viaduct"
+			sip.dispatcher { outgoing_proxy = "192.0.2.1:5060", do_retransmits = false }
+			return { receive = sip.stateless_proxy {} }]], "it loads")
+		alice:request("INVITE", "sip:bob@198.51.100.8")
+		alice:expect(404)
+		net:counts { received = 3, forwarded = 0 }
+	end,
+}
+
 -- ---- responses ----
 
 flow "a response whose top Via is not ours is dropped and counted" {

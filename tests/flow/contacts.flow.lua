@@ -1,4 +1,5 @@
 -- A proxy between two networks: contacts of one side are hidden on the other, and lead back through it.
+local open = require("lib.net").open
 local INSIDE, OUTSIDE = "udp:10.0.0.1:5060", "udp:192.0.2.1:5070"
 local LEGS = { INSIDE, OUTSIDE }
 local ALICE, BOB = "udp:10.0.0.7:5062", "udp:198.51.100.8:5060"
@@ -158,7 +159,7 @@ flow "over TCP the new contact says so" {
 	end,
 }
 
-flow "a REGISTER refreshed through the proxy stays one binding upstream, also after a restart with the same key" {
+flow "a REGISTER refreshed through the proxy stays one binding upstream, also after a reload with the same key" {
 	legs = LEGS, script_text = script(("rewrite_key = '%s'"):format(KEY)),
 	run = function(net)
 		local alice, registrar = sides(net)
@@ -207,6 +208,30 @@ flow "without a key of its own a proxy reads its words after a reload" {
 		net:is_true(net:reload(script()), "it loads")
 		bob:request("MESSAGE", contact)
 		alice:expect "MESSAGE"
+	end,
+}
+
+flow "after a restart with the same key contacts are the same and lead back; without a key nobody knows them" {
+	legs = LEGS, script_text = script(("rewrite_key = '%s'"):format(KEY)),
+	run = function(net)
+		local alice, bob = sides(net)
+		local contact = across(net, alice, bob, "INVITE"):header("Contact"):match "<(.*)>"
+		local function restarted(options, seed)
+			local other = open({ legs = { OUTSIDE, INSIDE }, script_text = script(options) }, { seed = seed, folder = net.folder })
+			net:is_true(other:start(), "it loads")
+			return other, sides(other)
+		end
+		local with_key, alice_again, bob_again = restarted(("rewrite_key = '%s'"):format(KEY), 7)
+		bob_again:request("MESSAGE", contact)
+		alice_again:expect "MESSAGE" { uri = "sip:alice@10.0.0.7:5062", from = "10.0.0.1:5060" }
+		net:equal(across(with_key, alice_again, bob_again, "INVITE"):header "Contact", "<" .. contact .. ">", "contact")
+		with_key:check_end {}
+		with_key:close()
+		local without, _, stranger = restarted("", 8)
+		stranger:request("MESSAGE", contact)
+		stranger:expect(404)
+		without:counts { contacts_refused = 1 }
+		without:close()
 	end,
 }
 
@@ -290,6 +315,41 @@ flow "a word is good at the leg it was shown at, and at no other" {
 		net:counts { contacts_refused = 3 }
 		bob:request("MESSAGE", ("sip:%s@192.0.2.1:5070"):format(word))
 		alice:expect "MESSAGE"
+	end,
+}
+
+flow "a word at somebody else's host is not ours to read: it goes there as it is, in Contact it is hidden like any other" {
+	legs = LEGS, script_text = script(),
+	run = function(net)
+		local alice, bob = sides(net)
+		local word = hidden(net, across(net, alice, bob, "INVITE"):header "Contact", "192.0.2.1:5070")
+		local foreign = ("sip:%s@203.0.113.9:5060"):format(word)
+		local carol = net:phone("carol", "udp:203.0.113.9:5060")
+		carol.to = OUTSIDE
+		alice:request("MESSAGE", foreign)
+		carol:expect "MESSAGE" { uri = foreign }
+		bob:request("OPTIONS", "sip:alice@10.0.0.7:5062", { contact = ("<%s>"):format(foreign) })
+		local shown = alice:expect("OPTIONS"):header "Contact"
+		hidden(net, shown, "10.0.0.1:5060")
+		alice:request("MESSAGE", shown:match "<(.*)>")
+		carol:expect "MESSAGE" { uri = foreign }
+	end,
+}
+
+flow "an INVITE to a word, its repetition, its CANCEL and the ACK to its 487 have one branch" {
+	legs = LEGS, script_text = script(),
+	run = function(net)
+		local alice, bob = sides(net)
+		local word = across(net, alice, bob, "INVITE"):header("Contact"):match "<(.*)>"
+		local invite = bob:request("INVITE", word, { contact = bob:contact() })
+		local came = alice:expect "INVITE" { uri = "sip:alice@10.0.0.7:5062" }
+		bob:resend(invite)
+		alice:expect "INVITE" { text = came.text }
+		bob:same_transaction("CANCEL", invite)
+		alice:expect "CANCEL" { uri = came.uri, Via = { came:rows("Via")[1], true, true } }
+		alice:reply(487, { request = came })
+		bob:same_transaction("ACK", invite, { to = bob:expect(487):header "To" })
+		alice:expect "ACK" { uri = came.uri, Via = { came:rows("Via")[1], true, true } }
 	end,
 }
 

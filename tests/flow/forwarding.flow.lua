@@ -1,4 +1,5 @@
 -- What a request gains and keeps on its way (RFC 3261 16.3, 16.6).
+local relayed = require "lib.relayed"
 local OPEN = { relay = "any" }
 local ALICE, BOB = "udp:198.51.100.7:5062", "udp:198.51.100.8:5060"
 
@@ -85,17 +86,22 @@ flow "a forwarded INVITE gains one Via and one Record-Route, and is otherwise by
 	end,
 }
 
-flow "no Allow, Supported, Contact, User-Agent or Server is invented in requests or responses" {
-	settings = OPEN,
-	run = function(net)
-		local alice, bob = pair(net)
-		alice:request("INVITE", "sip:bob@198.51.100.8", { contact = false })
-		local none = { Allow = false, Supported = false, Contact = false, ["User-Agent"] = false, Server = false }
-		bob:expect "INVITE" (none)
-		bob:send_bytes((bob:response_text(200):gsub("Contact: [^\r]*\r\n", "")))
-		alice:expect(200)(none)
-	end,
-}
+local none = { Allow = false, Supported = false, Contact = false, ["User-Agent"] = false, Server = false }
+for _, way in ipairs { { "statelessly" }, { "statefully", relayed.FORWARD } } do
+	flow("what is forwarded " .. way[1] .. " gets no Allow, Supported, Contact, User-Agent or Server that was not there") {
+		settings = OPEN, script_text = way[2],
+		run = function(net)
+			local alice, bob = pair(net)
+			for _, exchange in ipairs { { "INVITE", 200 }, { "OPTIONS", 200 }, { "UPDATE", 405 } } do
+				alice:request(exchange[1], "sip:bob@198.51.100.8", { contact = false })
+				bob:expect(exchange[1])(none)
+				bob:send_bytes((bob:response_text(exchange[2]):gsub("Contact: [^\r]*\r\n", "")))
+				alice:expect(exchange[2])(none)
+			end
+			relayed.rest(net)
+		end,
+	}
+end
 
 flow "a response goes on byte-identically but for our Via" {
 	settings = OPEN,
@@ -122,6 +128,8 @@ local matrix = {
 		"PC1.Example.COM:5062;branch=z9hG4bKr;received=198.51.100.7" },
 	{ "a Via with another port and rport gets the true one", "10.0.0.1:9;branch=z9hG4bKr;rport",
 		"10.0.0.1:9;branch=z9hG4bKr;rport=5062;received=198.51.100.7" },
+	{ "a Via whose rport the sender filled in gets the true one", "198.51.100.7:5062;branch=z9hG4bKr;rport=9",
+		"198.51.100.7:5062;branch=z9hG4bKr;rport=5062;received=198.51.100.7" },
 }
 
 for _, case in ipairs(matrix) do
@@ -161,6 +169,31 @@ flow "a received that the sender wrote itself does not steer the answer" {
 	end,
 }
 
+flow "a Via with the true IPv6 address stays as it is, however that is written" {
+	settings = OPEN,
+	legs = { "udp:[2001:db8::1]:5060" },
+	run = function(net)
+		local alice, bob = net:phone("alice", "udp:[2001:db8::7]:5062"), net:phone("bob", "udp:[2001:db8::8]:5060")
+		local via = "SIP/2.0/UDP [2001:DB8:0:0::7]:5062;branch=z9hG4bKr"
+		alice:request("OPTIONS", "sip:bob@[2001:db8::8]", { via = via })
+		bob:expect "OPTIONS" { Via = { true, via } }
+		bob:reply(200)
+		alice:expect(200)
+	end,
+}
+
+flow "a Via without port and rport is answered at 5060" {
+	settings = OPEN,
+	run = function(net)
+		local alice, bob = pair(net)
+		local listening = net:phone("listening", "udp:198.51.100.7:5060")
+		alice:request("OPTIONS", "sip:bob@198.51.100.8", { via = "SIP/2.0/UDP 198.51.100.7;branch=z9hG4bKp" })
+		bob:expect "OPTIONS"
+		bob:reply(200)
+		listening:expect(200)
+	end,
+}
+
 flow "without rport the answer goes to the port of the Via, wherever the request came from" {
 	settings = OPEN,
 	run = function(net)
@@ -175,16 +208,18 @@ flow "without rport the answer goes to the port of the Via, wherever the request
 	end,
 }
 
-flow "maddr in a Via comes before received (RFC 3261 18.2.2)" {
+flow "maddr in a Via comes before received, with the port of the Via and not that of rport (RFC 3261 18.2.2)" {
 	settings = OPEN,
 	run = function(net)
 		local alice, bob = pair(net)
-		local other = net:phone("other", "udp:198.51.100.70:5062")
-		alice:request("OPTIONS", "sip:bob@198.51.100.8",
-			{ via = "SIP/2.0/UDP alice.example.com:5062;branch=z9hG4bKm;maddr=198.51.100.70" })
-		bob:expect "OPTIONS"
-		bob:reply(200)
-		other:expect(200)
+		local other = net:phone("other", "udp:198.51.100.70:5099")
+		for _, params in ipairs { "", ";rport" } do
+			alice:request("OPTIONS", "sip:bob@198.51.100.8",
+				{ via = "SIP/2.0/UDP alice.example.com:5099;branch=z9hG4bKm;maddr=198.51.100.70" .. params })
+			bob:expect "OPTIONS" { Via = { true, "~;received=198.51.100.7" } }
+			bob:reply(200)
+			other:expect(200)
+		end
 	end,
 }
 

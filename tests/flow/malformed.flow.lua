@@ -23,7 +23,8 @@ local answered = {
 	{ "no Call-ID", "Call%-ID: $call\n", "", 400 },
 	{ "no From", "From: [^\n]*\n", "", 400 },
 	{ "a CSeq of another method", "1 INVITE", "1 BYE", 400 },
-	{ "a CSeq above 2^32", "1 INVITE", "4294967296 INVITE", 400 },
+	{ "a CSeq of 2^31 (RFC 3261 8.1.1.5)", "1 INVITE", "2147483648 INVITE", 400 },
+	{ "a CSeq above 2^32", "1 INVITE", "4294967297 INVITE", 400 },
 	{ "two different Call-IDs", "CSeq", "Call-ID: other\nCSeq", 400 },
 	{ "a Contact that is no address", "Contact: [^\n]*", "Contact: <<x>", 400 },
 	{ "headers in the Request-URI", "8 SIP/2.0", "8?Subject=x SIP/2.0", 400 },
@@ -77,6 +78,21 @@ flow "bytes behind Content-Length are cut off a datagram (RFC 3261 18.3)" {
 	end,
 }
 
+flow "a response whose body was cut short is dropped, one with bytes behind its body goes on without them (RFC 3261 18.3)" {
+	settings = OPEN,
+	run = function(net)
+		local alice, bob = pair(net)
+		alice:request("INVITE", "sip:bob@198.51.100.8")
+		bob:expect "INVITE"
+		local ringing = bob:response_text(183, { body = "hello", type = "text/plain" })
+		bob:send_bytes(ringing:sub(1, -2))
+		alice:expect_nothing()
+		net:counts { malformed_dropped = 1 }
+		bob:send_bytes(ringing .. "BYE sip:alice@198.51.100.7 SIP/2.0\r\n\r\n")
+		alice:expect(183) { body = "hello", ["Content-Length"] = 5 }
+	end,
+}
+
 flow "a datagram without Content-Length goes on with all of its body, and still without" {
 	settings = OPEN,
 	run = function(net)
@@ -119,6 +135,9 @@ flow "unknown methods, odd tokens, an empty reason phrase and leading CRLF go th
 		bob:expect "MESSAGE"
 		bob:reply(299, { reason = "" })
 		alice:expect(299) { reason = "" }
+		local carol = net:phone("carol", "tcp:198.51.100.7:49152") -- RFC 3261 7.5
+		carol:send_bytes("\r\n" .. carol:request_text("MESSAGE", "sip:bob@198.51.100.8"))
+		bob:expect "MESSAGE"
 	end,
 }
 

@@ -173,18 +173,21 @@ flow "from TCP to UDP, target without transport: UDP out, the answer by the call
 	end,
 }
 
-flow "an answer whose connection is gone is sent over a new one, to the Via (RFC 3261 18.2.2)" {
-	settings = OPEN,
-	run = function(net)
-		local alice, bob = net:phone("alice", "tcp:198.51.100.7:49152"), net:phone("bob", BOB)
-		local listening = net:phone("listening", "tcp:198.51.100.7:5060")
-		alice:request("OPTIONS", "sip:bob@198.51.100.8", { via = "SIP/2.0/TCP 198.51.100.7:5060;branch=z9hG4bKt" })
-		bob:expect "OPTIONS"
-		alice:hang_up()
-		bob:reply(200)
-		listening:expect(200)
-	end,
-}
+-- RFC 3261 18.2.2: received, and the port of sent-by; rport and maddr are for datagrams.
+for _, sent_by in ipairs { "198.51.100.7:5060", "10.0.0.1:5060;rport", "198.51.100.7;maddr=203.0.113.66" } do
+	flow("an answer whose connection is gone is sent over a new one, to where its request came from: Via " .. sent_by) {
+		settings = OPEN,
+		run = function(net)
+			local alice, bob = net:phone("alice", "tcp:198.51.100.7:49152"), net:phone("bob", BOB)
+			local listening = net:phone("listening", "tcp:198.51.100.7:5060")
+			alice:request("OPTIONS", "sip:bob@198.51.100.8", { via = ("SIP/2.0/TCP %s;branch=z9hG4bKt"):format(sent_by) })
+			bob:expect "OPTIONS"
+			alice:hang_up()
+			bob:reply(200)
+			listening:expect(200)
+		end,
+	}
+end
 
 flow "forty requests by one connection get their forty answers by it" {
 	settings = OPEN,
@@ -215,6 +218,18 @@ flow "an answer leaves by the leg its request came in on, though another leg rea
 		alice:expect(200) { from = "192.0.2.1:5070" }
 		alice:request("OPTIONS", "sip:bob@198.51.100.8", { leg = "udp:192.0.2.1:5070", max_forwards = 0 })
 		alice:expect(483) { from = "192.0.2.1:5070" }
+	end,
+}
+
+flow "what came and left by the second of two legs has its answer by that leg too, contacts untouched" {
+	settings = OPEN,
+	legs = { "udp:192.0.2.1:5060", "udp:192.0.2.1:5070;can_deliver_to=198.51.100.0/24" },
+	run = function(net)
+		local alice, bob = pair(net)
+		alice:request("INVITE", "sip:bob@198.51.100.8", { leg = "udp:192.0.2.1:5070" })
+		bob:expect "INVITE" { from = "192.0.2.1:5070", Contact = alice:contact(), Via = { "~^SIP/2.0/UDP 192.0.2.1:5070;", true } }
+		bob:reply(200)
+		alice:expect(200) { from = "192.0.2.1:5070", Contact = bob:contact() }
 	end,
 }
 
