@@ -54,9 +54,9 @@ local function load_legs(legs, complain)
 		complain 'legs must be a list: write legs = { "udp:127.0.0.1:5060" }'
 	end
 	for index, given in ipairs(legs) do
-		local spec = leg.spec_of(given)
+		local spec, problem = leg.spec_of(given)
 		if not spec then
-			complain(('leg %d must be a text such as "udp:127.0.0.1:5060", not a %s'):format(index, type(given)))
+			complain(("leg %d %s"):format(index, problem))
 		elseif C.vd_load_leg(script, spec, #spec) ~= C.VD_OK then
 			complain(("leg %d is too long, or there are too many legs"):format(index))
 		end

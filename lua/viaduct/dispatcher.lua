@@ -65,10 +65,9 @@ end
 ---@return string|nil message why it cannot be opened
 ---@return string|nil code "unavailable"
 function Dispatcher:add_leg(given) -- luacheck: no self
-	local spec = leg.spec_of(given)
+	local spec, problem = leg.spec_of(given)
 	if not spec then
-		misuse('add_leg takes a text such as "udp:127.0.0.1:5060" or { proto = "udp", addr = "127.0.0.1", port = 5060 }, not a %s',
-			type(given))
+		misuse("the leg of add_leg %s", problem)
 	end
 	local serial = C.vd_leg_add(script, spec, #spec, value)
 	if serial == C.VD_REFUSED then

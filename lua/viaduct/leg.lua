@@ -64,15 +64,24 @@ local function networks_of(given)
 	return table.concat(list, ",")
 end
 
+local NO_LEG = 'must be a text such as "udp:127.0.0.1:5060" or { proto = "udp", addr = "127.0.0.1", port = 5060 }, not %s'
+local options = { [1] = true, proto = true, addr = true, port = true, can_deliver_to = true }
+
 --- A leg as text: what is written "udp:127.0.0.1:5060" or { "udp:10.0.0.1:5060", can_deliver_to = { "10.0.0.0/8" } }, or in
---- parts { proto = "udp", addr = "10.0.0.1", port = 5060 }. nil when it is neither.
+--- parts { proto = "udp", addr = "10.0.0.1", port = 5060 }.
 ---@param given string|table
----@return string|nil
+---@return string|nil spec
+---@return string|nil problem what is wrong with it, to stand behind its name
 function M.spec_of(given)
 	if type(given) == "string" then
 		return given
 	elseif type(given) ~= "table" then
-		return nil
+		return nil, NO_LEG:format("a " .. type(given))
+	end
+	for name in pairs(given) do
+		if not options[name] then
+			return nil, ("has no option '%s'; it knows: addr, can_deliver_to, port, proto"):format(tostring(name))
+		end
 	end
 	local spec = given[1]
 	if not spec and type(given.addr) == "string" then
@@ -80,7 +89,7 @@ function M.spec_of(given)
 		spec = ("%s:%s:%d"):format(given.proto or "udp", addr, given.port or 5060)
 	end
 	if type(spec) ~= "string" then
-		return nil
+		return nil, NO_LEG:format "a table without addr"
 	end
 	return given.can_deliver_to and spec .. ";can_deliver_to=" .. networks_of(given.can_deliver_to) or spec
 end

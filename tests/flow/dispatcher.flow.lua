@@ -432,6 +432,20 @@ return { receive = function() end,
 	end,
 }
 
+flow "an option that no leg has is refused, so that a misspelt network opens nothing to all" {
+	unloaded = true,
+	legs = false,
+	run = function(net)
+		net:refuses([[
+return { receive = function() end,
+	legs = { { "udp:192.0.2.1:5060", can_delivr_to = { "10.0.0.0/8" } } } }]], 1,
+			"leg 1 has no option 'can_delivr_to'; it knows: addr, can_deliver_to, port, proto")
+		net:refuses([[
+require("viaduct").dispatcher {}:add_leg { proto = "udp", addr = "192.0.2.5", prot = 5060 }
+return { receive = function() end }]], 1, "the leg of add_leg has no option 'prot'")
+	end,
+}
+
 flow "add_leg opens a leg at once, and remove_leg closes it when nothing can come back on it" {
 	script_text = acting [[
 		local added = dispatcher:add_leg { proto = "udp", addr = "192.0.2.5", port = 5080 }
