@@ -132,6 +132,9 @@ static void try_next(struct delivery *delivery, const char *error)
 	if (hunt_has_next(&delivery->hunt))
 		error = "EHOSTUNREACH";
 	while ((leg = hunt_next(&delivery->hunt, delivery->engine, &wish, to))) {
+		/* To ourselves it would go round in a circle (RFC 3261 16.5). */
+		if (legs_is_own_address(delivery->engine, leg->address.transport, &to->peer))
+			continue;
 		to->receipt = delivery->number;
 		struct packet *packet = delivery_packet(delivery);
 		rc = send_by(delivery, packet, leg, to);

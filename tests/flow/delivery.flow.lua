@@ -94,6 +94,20 @@ flow "where no leg leads, and what has no address, is told by an errno name" {
 	end,
 }
 
+flow "nothing is delivered to ourselves, neither what came in nor a request of our own (RFC 3261 16.5)" {
+	script_text = acting [[probe "sip:bob@192.0.2.1:5060"
+		probe("sip:bob@198.51.100.8", { dst_addr = "192.0.2.1:5060", callback = told }) ]],
+	run = function(net)
+		local alice = parties(net, "alice")
+		poke(net, alice)
+		net:expect_log "told EHOSTUNREACH of probe 7"
+		alice:request("OPTIONS", "sip:bob@192.0.2.1", { call_id = "c" })
+		net:expect_log "told EHOSTUNREACH of c 1"
+		net:counts { received = 2, deliveries_failed = 3 }
+		rest(net)
+	end,
+}
+
 flow "over a stream, a peer that refuses the connection is told as ECONNREFUSED" {
 	legs = { "udp:192.0.2.1:5060", "tcp:192.0.2.1:5060" },
 	script_text = acting [[probe "sip:bob@198.51.100.8;transport=tcp"]],
