@@ -272,8 +272,23 @@ void client_go(struct client *client)
 	step(client, TXN_START, NULL);
 }
 
-void client_cancel(struct client *client)
+static void add_reason(struct client *client, struct span reason)
 {
+	static const struct span last = {"Content-Length: 0\r\n\r\n", 21};
+	need_cancel(client);
+	if (!client->cancel || client->txn.cancelling)
+		return;
+	char *text = must_realloc(client->cancel, client->cancel_n + (size_t)reason.n + 10);
+	char *out = put_text(text + client->cancel_n - last.n, "Reason: ");
+	out = put_text(put_span(out, reason), "\r\n");
+	client->cancel = text;
+	client->cancel_n = (uint32_t)(put_span(out, last) - text);
+}
+
+void client_cancel(struct client *client, struct span reason)
+{
+	if (is_invite(client) && reason.n && reason.n <= CLIENT_REASON_MAX)
+		add_reason(client, reason);
 	step(client, TXN_CANCEL, NULL);
 }
 
@@ -323,6 +338,7 @@ bool client_take_response(struct packet *response)
 	struct client *client = find(engine, key);
 	if (!client || (client->told && !client->is_own && !is_for_upstream(&response->msg)))
 		return false;
+	response->is_awaited = true;
 	step(client, txn_event_of(response->msg.code), response);
 	return true;
 }

@@ -7,6 +7,8 @@
 #include "engine/engine.h"
 #include "sip/txn.h"
 
+enum { CLIENT_REASON_MAX = 1024 };
+
 enum client_news {
 	CLIENT_RESPONSE, /* `response` is for the user */
 	CLIENT_TIMED_OUT,
@@ -57,9 +59,10 @@ char *client_cancel_of(struct msg *invite, uint32_t *n);
 void client_take_cancel(struct client *client, char *cancel, uint32_t n);
 /* Sends; a failure may be told before this returns. */
 void client_go(struct client *client);
-/* Gives up. INVITE: CANCEL goes out as soon as a provisional response allows (RFC 3261 9.1); others
+/* Gives up. INVITE: CANCEL goes out as soon as a provisional response allows (RFC 3261 9.1), with
+ * `reason`, a value of Reason (RFC 3326), unless that is empty or beyond CLIENT_REASON_MAX; others
  * are sent no more. What still comes is told. */
-void client_cancel(struct client *client);
+void client_cancel(struct client *client, struct span reason);
 /* Does nothing more and forgets it; nobody is told. */
 void client_free(struct client *client);
 

@@ -302,7 +302,7 @@ static bool take_cancel(struct packet *cancel)
 		return false;
 	engine->count[COUNT_cancels]++;
 	packet_reply(cancel, 200, span_of(NULL, 0), span_of(NULL, 0));
-	delivery_give_up(delivery);
+	delivery_give_up(delivery, msg_value(&cancel->msg, HDR_REASON));
 	return true;
 }
 

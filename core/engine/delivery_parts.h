@@ -51,6 +51,6 @@ struct packet *delivery_packet(struct delivery *delivery);
 /* delivery_send.c */
 /* It arrived: from now on an INVITE has DELIVERY_PATIENCE_MS for its final response. */
 void delivery_be_patient(struct delivery *delivery);
-/* Its sender gave up. */
-void delivery_give_up(struct delivery *delivery);
+/* Its sender gave up, for this Reason or none. */
+void delivery_give_up(struct delivery *delivery, struct span reason);
 void delivery_begin(struct delivery *delivery, const struct delivery_options *options);

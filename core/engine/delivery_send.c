@@ -193,8 +193,8 @@ static void too_late(struct timer *timer)
 	if (client)
 		hunt_mark_dead(&delivery->hunt, "ETIMEDOUT");
 	if (client && client->txn.kind == TXN_INVITE_CLIENT) {
-		client_cancel(
-			client); /* a 2xx that comes all the same is a call (RFC 3261 16.7 (5)) */
+		client_cancel(client, span_of(NULL, 0)); /* a 2xx that comes all the same is a call
+							    (RFC 3261 16.7 (5)) */
 	} else if (client) {
 		client_free(client);
 		delivery->hunt.client = NULL;
@@ -210,15 +210,15 @@ static void impatient(struct timer *timer)
 {
 	struct delivery *delivery = delivery_of(timer);
 	if (delivery->hunt.client)
-		client_cancel(delivery->hunt.client);
+		client_cancel(delivery->hunt.client, span_of(NULL, 0));
 }
 
-void delivery_give_up(struct delivery *delivery)
+void delivery_give_up(struct delivery *delivery, struct span reason)
 {
 	delivery->is_cancelled = true;
 	hunt_stop(&delivery->hunt);
 	if (delivery->hunt.client) {
-		client_cancel(delivery->hunt.client);
+		client_cancel(delivery->hunt.client, reason);
 		return;
 	}
 	resolve_cancel(delivery->resolve);

@@ -56,6 +56,7 @@ static struct packet *packet_take(struct engine *engine)
 	packet->decision = DECISION_NONE;
 	packet->reply_code = 0;
 	packet->is_own = false;
+	packet->is_awaited = false;
 	packet->no_room = false;
 	packet->located = false;
 	packet->path_routes = 0;

@@ -62,6 +62,7 @@ struct packet {
 	uint32_t slot, generation;
 	uint32_t holds;	 /* nobody holds it: freed at the end of the turn */
 	bool is_own;	 /* made here: it has no Via and no source */
+	bool is_awaited; /* a response: some client transaction of ours takes it */
 	bool no_room;	 /* a limit stood against forwarding it statefully */
 	bool located;	 /* its Request-URI is the contact of a binding here */
 	bool is_in_turn; /* somebody works on it: at the end of the turn it is freed or kept */

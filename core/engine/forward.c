@@ -27,8 +27,7 @@ static void answer(struct packet *packet, uint32_t code, struct span headers)
 	answer_with(packet, code, span_of(NULL, 0), headers);
 }
 
-/* 420 names what is not understood: everything (RFC 3261 16.3 (5), 20.40). */
-static void answer_bad_extension(struct packet *packet)
+void forward_refuse_extensions(struct packet *packet)
 {
 	struct msg *msg = &packet->msg;
 	char *text = arena_alloc(&msg->arena, MSG_HEADER_LENGTH_MAX), *out = text;
@@ -64,7 +63,7 @@ static void refuse(struct packet *packet, const struct route *route)
 	if (route->too_many_hops)
 		packet->engine->count[COUNT_too_many_hops]++;
 	if (route->code == 420)
-		answer_bad_extension(packet);
+		forward_refuse_extensions(packet);
 	else
 		answer(packet, route->code, span_of(NULL, 0));
 }
@@ -329,6 +328,7 @@ struct upstream {
 	int own_vias;  /* 1, or 2 when the request left by another leg than it came in; 0: not ours
 			*/
 	bool is_known; /* `flow` can be sent to */
+	bool by_transaction;
 	struct flow flow;
 };
 
@@ -352,6 +352,7 @@ static struct upstream find_upstream(struct packet *packet)
 	}
 	up.is_known =
 		n > up.own_vias && via_response_target(&via[up.own_vias], &up.flow.peer, &name);
+	up.by_transaction = branch_number(via[0].branch) > 0;
 	up.flow.leg = own.leg->index;
 	up.flow.connection = own.connection;
 	return up;
@@ -363,6 +364,11 @@ static enum forward_result plan_response(struct packet *packet)
 	if (!up.own_vias || !up.is_known) {
 		packet_drop(
 			packet, up.own_vias ? COUNT_responses_no_target : COUNT_responses_not_ours);
+		return FORWARD_DONE;
+	}
+	/* RFC 6026: who keeps transactions passes on what they await, and nothing else. */
+	if (up.by_transaction && !packet->is_awaited) {
+		packet_drop(packet, COUNT_responses_stray);
 		return FORWARD_DONE;
 	}
 	packet->own_vias = up.own_vias;

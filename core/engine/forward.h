@@ -33,6 +33,9 @@ void forward_go(struct packet *packet, const struct proxy *proxy);
 /* An answer of the proxy itself, unless it keeps such things to itself. */
 void forward_refuse(
 	struct packet *packet, const struct proxy *proxy, uint32_t code, struct span reason);
+/* 420, which names what is not understood: all that Proxy-Require asks for (RFC 3261 16.3 (5),
+ * 20.40). */
+void forward_refuse_extensions(struct packet *packet);
 /* `packet` is a request we wrote that never left: answers 503 to whom it came from, as its Vias
  * tell. */
 void forward_undelivered(struct packet *packet);

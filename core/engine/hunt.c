@@ -108,7 +108,7 @@ static void give_up_client(struct hunt *hunt)
 	struct client *client = hunt->client;
 	hunt->client = NULL;
 	hunt->abandoned++;
-	client_cancel(client);
+	client_cancel(client, span_of(NULL, 0));
 }
 
 void hunt_abandon(struct hunt *hunt)

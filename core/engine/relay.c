@@ -2,9 +2,12 @@
  * 3261 16.7). */
 #include "engine/relay_parts.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "engine/forward.h"
 #include "sip/edit.h"
 
 /* ---- life ---- */
@@ -71,7 +74,7 @@ void relays_free_all(struct engine *engine)
 static bool has_pending(const struct relay *relay)
 {
 	for (const struct branch *branch = relay->branches; branch; branch = branch->next)
-		if (branch->state == BRANCH_PENDING)
+		if (branch->state == BRANCH_CHOSEN || branch->state == BRANCH_PENDING)
 			return true;
 	return false;
 }
@@ -79,16 +82,25 @@ static bool has_pending(const struct relay *relay)
 static void forget_waiting(struct relay *relay)
 {
 	for (struct branch *branch = relay->branches; branch; branch = branch->next)
-		if (branch->state == BRANCH_WAITING)
+		if (branch->state < BRANCH_PENDING)
 			branch->state = BRANCH_DONE;
 }
 
-static void cancel_pending(struct relay *relay)
+static void cancel_pending(struct relay *relay, struct span reason)
 {
 	forget_waiting(relay);
 	for (struct branch *branch = relay->branches; branch; branch = branch->next)
 		if (branch->state == BRANCH_PENDING)
-			branch_cancel(branch);
+			branch_cancel(branch, reason);
+}
+
+/* Somebody else has answered: a phone that rings is not to show a missed call (RFC 3326 2). */
+static void cancel_for(struct relay *relay, uint32_t code)
+{
+	char reason[64];
+	int n = snprintf(reason, sizeof reason, "SIP;cause=%" PRIu32 "%s", code,
+		code < 300 ? ";text=\"Call completed elsewhere\"" : "");
+	cancel_pending(relay, span_of(reason, (size_t)n));
 }
 
 static enum relay_end end_of(const struct relay *relay)
@@ -135,32 +147,42 @@ static void complete(struct relay *relay)
 	options.done(options.arg, end, relay->this_best);
 }
 
-void relay_cancel(struct relay *relay)
+void relay_cancel(struct relay *relay, struct span reason)
 {
 	bool was_waiting = has_pending(relay);
 	relay->cancelled = true;
 	relay->holds++;
-	cancel_pending(relay);
+	cancel_pending(relay, reason);
 	if (was_waiting && !has_pending(relay))
 		complete(relay);
 	relay->holds--;
 	relay_let_go(relay);
 }
 
-/* RFC 5393 5.3.3.1: those that go out at one time share what the request may fork into. */
+static bool waits_in(const struct branch *branch, uint32_t group)
+{
+	return branch->state == BRANCH_WAITING && branch->group == group;
+}
+
+/* RFC 5393 5.3.3.1: those that go out at one time share what the request may fork into. Whoever is
+ * left without a share is tried when the others have failed, unless there is none at all. */
 static void share_breadth(struct relay *relay, uint32_t group)
 {
 	struct branch *branch;
 	uint32_t n = 0, breadth = RELAY_BREADTH;
 	span_u32(msg_value(&relay->request->msg, HDR_MAX_BREADTH), &breadth);
 	for (branch = relay->branches; branch; branch = branch->next)
-		n += branch->state == BRANCH_WAITING && branch->group == group;
-	for (branch = relay->branches; branch; branch = branch->next)
-		if (branch->state == BRANCH_WAITING && branch->group == group) {
-			branch->breadth = breadth / n;
-			breadth -= branch->breadth;
-			n--;
-		}
+		n += waits_in(branch, group);
+	bool has_any = breadth > 0;
+	for (branch = relay->branches; branch; branch = branch->next) {
+		if (!waits_in(branch, group))
+			continue;
+		branch->breadth = (breadth + n - 1) / n;
+		breadth -= branch->breadth;
+		n--;
+		if (branch->breadth || !has_any)
+			branch->state = BRANCH_CHOSEN;
+	}
 }
 
 /* Starts the lowest group that waits; with nobody left, that was it. */
@@ -180,7 +202,7 @@ static void next_group(struct relay *relay)
 		share_breadth(relay, lowest);
 		for (branch = relay->branches; branch && relay->round == round;
 			branch = branch->next)
-			if (branch->state == BRANCH_WAITING && branch->group == lowest) {
+			if (branch->state == BRANCH_CHOSEN) {
 				branch->state = BRANCH_PENDING;
 				branch_start(branch);
 			}
@@ -224,7 +246,7 @@ void relay_branch_final(struct branch *branch, uint16_t code, struct packet *res
 	if (!relay->request)
 		forget_best(relay);
 	if (actions & FORK_CANCEL)
-		cancel_pending(relay);
+		cancel_for(relay, code);
 	if (relay->fork.closed) /* told of an INVITE only: others have nothing to cancel */
 		forget_waiting(relay);
 	if (!relay->fork.answered)
@@ -292,7 +314,7 @@ void relay_answer(struct relay *relay, uint32_t code, struct span bytes)
 {
 	if (code >= 200) {
 		relay->fork.answered = true;
-		cancel_pending(relay); /* RFC 3261 16.7 (10) */
+		cancel_for(relay, code); /* RFC 3261 16.7 (10) */
 		complete_later(relay);
 	}
 	relay_send(relay, code, &(struct iovec){(void *)bytes.p, bytes.n}, 1);
@@ -342,7 +364,10 @@ static void answer_best(struct relay *relay)
 		relay_upstream(relay, best);
 		return;
 	}
-	packet_reply(request, code, span_of(NULL, 0), span_of(NULL, 0));
+	if (code == 420)
+		forward_refuse_extensions(request);
+	else
+		packet_reply(request, code, span_of(NULL, 0), span_of(NULL, 0));
 }
 
 /* Without the request nothing can be sent where they lead, and they use the routing of its script.
@@ -351,7 +376,7 @@ static void forget_resolves(struct relay *relay)
 {
 	for (struct branch *branch = relay->branches; branch; branch = branch->next)
 		if (branch->resolve)
-			branch_cancel(branch);
+			branch_cancel(branch, span_of(NULL, 0));
 }
 
 void relay_request_done(struct relay *relay)
@@ -359,11 +384,11 @@ void relay_request_done(struct relay *relay)
 	if (!relay_is_stateful(relay) && !relay->fork.answered)
 		relay_leave_table(relay); /* a repetition is to be decided anew */
 	else if (relay->request->decision == DECISION_DROPPED)
-		cancel_pending(relay); /* the script wants no answer */
+		cancel_pending(relay, span_of(NULL, 0)); /* the script wants no answer */
 	else if (!relay->fork.answered && !has_pending(relay))
 		answer_best(relay);
 	else if (!relay->fork.answered)
-		cancel_pending(relay);
+		cancel_pending(relay, span_of(NULL, 0));
 	timers_cancel(&relay->engine->timers, &relay->soon);
 	forget_resolves(relay);
 	relay->request = NULL;

@@ -65,7 +65,8 @@ struct branch {
 	bool is_cancelled;
 	uint32_t breadth; /* branches it may have further on, this one included */
 	uint32_t number;
-	enum { BRANCH_WAITING, BRANCH_PENDING, BRANCH_DONE } state;
+	/* Chosen: about to be started, with the others of its group. */
+	enum { BRANCH_WAITING, BRANCH_CHOSEN, BRANCH_PENDING, BRANCH_DONE } state;
 	uint32_t uri_n;
 	char uri[];
 };

@@ -23,11 +23,11 @@ static void final(struct branch *branch, uint16_t code, struct packet *response)
 
 /* ---- patience ---- */
 
-static void give_up(struct branch *branch)
+static void give_up(struct branch *branch, struct span reason)
 {
 	branch->is_cancelled = true;
 	if (branch->hunt.client)
-		client_cancel(branch->hunt.client);
+		client_cancel(branch->hunt.client, reason);
 	if (branch->resolve)
 		resolve_cancel(branch->resolve);
 	branch->resolve = NULL;
@@ -38,7 +38,7 @@ static void give_up(struct branch *branch)
 static void patience_over(struct timer *timer)
 {
 	struct branch *branch = branch_of(timer);
-	give_up(branch);
+	give_up(branch, span_of(NULL, 0));
 	if (branch->state == BRANCH_PENDING)
 		final(branch, 408, NULL);
 }
@@ -288,9 +288,9 @@ void branch_start(struct branch *branch)
 	}
 }
 
-void branch_cancel(struct branch *branch)
+void branch_cancel(struct branch *branch, struct span reason)
 {
-	give_up(branch);
+	give_up(branch, reason);
 	if (branch->hunt.client)
 		return;
 	branch->state = BRANCH_DONE;

@@ -6,10 +6,10 @@
 /* relay.c */
 /* Whatever ended, somebody may have been the last to need it. */
 void relay_let_go(struct relay *relay);
-/* The caller gave up. */
-void relay_cancel(struct relay *relay);
+/* The caller gave up, for this Reason or none. */
+void relay_cancel(struct relay *relay, struct span reason);
 void branch_start(struct branch *branch);
-void branch_cancel(struct branch *branch);
+void branch_cancel(struct branch *branch, struct span reason);
 void branch_free(struct branch *branch);
 /* A branch has its final response, or with `response` NULL a code that stands for none. */
 void relay_branch_final(struct branch *branch, uint16_t code, struct packet *response);

@@ -221,7 +221,7 @@ static bool take_cancel(struct packet *cancel)
 	packet_reply(cancel, 200, span_of(NULL, 0), span_of(NULL, 0));
 	if (relay->fork.answered || relay->cancelled)
 		return true;
-	relay_cancel(relay);
+	relay_cancel(relay, msg_value(&cancel->msg, HDR_REASON));
 	return true;
 }
 

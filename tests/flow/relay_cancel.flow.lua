@@ -28,7 +28,7 @@ flow "a CANCEL is answered 200 at once, the callee is cancelled, and the caller 
 	end,
 }
 
-flow "a CANCEL reaches every branch, and those that wait are never tried" {
+flow "a CANCEL reaches every branch with the Reason it has (RFC 3326), and those that wait are never tried" {
 	script_text = script "return req:forward { { BOB, CAROL }, DAVE }",
 	run = function(net)
 		local alice, bob, carol, dave = parties(net, "alice", "bob", "carol", "dave")
@@ -37,12 +37,31 @@ flow "a CANCEL reaches every branch, and those that wait are never tried" {
 		bob:reply(180)
 		alice:expect(180)
 		carol:reply(100)
-		cancel(alice, invite)
+		local reason = 'SIP ;cause=200 ;text="Picked up at home"'
+		alice:same_transaction("CANCEL", invite, { headers = { "Reason: " .. reason } })
 		alice:expect(200)
-		expect_cancelled(bob, to_bob)
-		expect_cancelled(carol, to_carol)
+		expect_cancelled(bob, to_bob, reason)
+		expect_cancelled(carol, to_carol, reason)
 		expect_failure(alice, invite, 487)
 		dave:expect_nothing()
+		rest(net)
+	end,
+}
+
+flow "without a Reason the CANCEL has none, nor with one that is too long" {
+	script_text = relayed.FORWARD,
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		for _, headers in ipairs { {}, { "Reason: SIP;text=\"" .. ("x"):rep(1100) .. "\"" } } do
+			local invite = alice:request("INVITE", TO_BOB)
+			local came = bob:expect "INVITE"
+			bob:reply(180)
+			alice:expect(180)
+			alice:same_transaction("CANCEL", invite, { headers = headers })
+			alice:expect(200)
+			expect_cancelled(bob, came, false)
+			expect_failure(alice, invite, 487)
+		end
 		rest(net)
 	end,
 }

@@ -111,12 +111,12 @@ flow "a request whose hops are used up is answered 483, whatever the targets" {
 	end,
 }
 
-flow "a request with a Proxy-Require nobody knows is answered 420" {
+flow "a request with a Proxy-Require nobody knows is answered 420, which names it (RFC 3261 16.3 (5))" {
 	script_text = relayed.FORWARD,
 	run = function(net)
 		local alice, bob = parties(net, "alice", "bob")
 		local invite = alice:request("INVITE", TO_BOB, { headers = { "Proxy-Require: foo, bar" } })
-		expect_failure(alice, invite, 420)
+		net:equal(expect_failure(alice, invite, 420):header "Unsupported", "foo, bar", "what is not understood")
 		bob:expect_nothing()
 		rest(net)
 	end,
@@ -161,6 +161,24 @@ flow "targets at one time share Max-Breadth, and those one after the other have 
 		bob:reply(480)
 		carol:reply(480)
 		dave:expect "MESSAGE" { ["Max-Breadth"] = { 5 } }
+		dave:reply(200)
+		alice:expect(200)
+		rest(net)
+	end,
+}
+
+flow "who is left without a share of Max-Breadth is tried when the others have failed, the first named first" {
+	script_text = script "return req:forward({ BOB, CAROL, DAVE }, { parallel = true })",
+	run = function(net)
+		local alice, bob, carol, dave = parties(net, "alice", "bob", "carol", "dave")
+		alice:request("MESSAGE", "sip:x@example.com", { headers = { "Max-Breadth: 2" } })
+		bob:expect "MESSAGE" { ["Max-Breadth"] = "1" }
+		carol:expect "MESSAGE" { ["Max-Breadth"] = "1" }
+		dave:expect_nothing()
+		bob:reply(480)
+		dave:expect_nothing()
+		carol:reply(480)
+		dave:expect "MESSAGE" { ["Max-Breadth"] = "2" }
 		dave:reply(200)
 		alice:expect(200)
 		rest(net)

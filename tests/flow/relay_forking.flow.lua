@@ -44,7 +44,7 @@ flow "a forked request goes to every target with its own Request-URI and branch"
 	end,
 }
 
-flow "the first 2xx wins: the others are cancelled, and their 487 ends here" {
+flow "the first 2xx wins: the others are cancelled and told that, and their 487 ends here (RFC 3326)" {
 	script_text = PARALLEL,
 	run = function(net)
 		local alice, bob, carol, dave = parties(net, "alice", "bob", "carol", "dave")
@@ -56,8 +56,9 @@ flow "the first 2xx wins: the others are cancelled, and their 487 ends here" {
 		end
 		carol:reply(200)
 		alice:expect(200) { To = "~tag=carol" }
-		expect_cancelled(bob, to_bob)
-		expect_cancelled(dave, to_dave)
+		local reason = 'SIP;cause=200;text="Call completed elsewhere"'
+		expect_cancelled(bob, to_bob, reason)
+		expect_cancelled(dave, to_dave, reason)
 		alice:expect_nothing()
 		carol:expect_nothing()
 		net:is_true(to_carol, "carol was called")
@@ -128,7 +129,7 @@ flow "a 6xx cancels all the others, and goes upstream when they have ended" {
 		bob:reply(603)
 		expect_ack(bob, to_bob)
 		alice:expect_nothing()
-		expect_cancelled(carol, to_carol)
+		expect_cancelled(carol, to_carol, "SIP;cause=603")
 		expect_failure(alice, invite, 603)
 		rest(net)
 	end,

@@ -53,17 +53,17 @@ function M.expect_ack(phone, invite, to)
 		From = invite:header "From", To = to or true, CSeq = invite:header("CSeq"):match "%d+" .. " ACK" }
 end
 
---- The next message cancels that INVITE (RFC 3261 9.1); it is answered.
-function M.expect_cancel(phone, invite)
+--- The next message cancels that INVITE (RFC 3261 9.1), for that reason (RFC 3326; none: it does not matter); it is answered.
+function M.expect_cancel(phone, invite, reason)
 	local seen = phone:expect "CANCEL" { uri = invite.uri, Via = { invite:rows("Via")[1] }, ["Call-ID"] = invite:header "Call-ID",
-		From = invite:header "From", To = invite:header "To", CSeq = invite:header("CSeq"):match "%d+" .. " CANCEL" }
+		From = invite:header "From", To = invite:header "To", CSeq = invite:header("CSeq"):match "%d+" .. " CANCEL", Reason = reason }
 	phone:reply(200)
 	return seen
 end
 
 --- A cancelled phone says so, and its 487 is acknowledged.
-function M.expect_cancelled(phone, invite)
-	M.expect_cancel(phone, invite)
+function M.expect_cancelled(phone, invite, reason)
+	M.expect_cancel(phone, invite, reason)
 	phone:reply(487, { request = invite })
 	M.expect_ack(phone, invite)
 end
