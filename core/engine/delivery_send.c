@@ -344,7 +344,8 @@ static void find_targets(struct delivery *delivery, struct packet *packet, const
 	struct leg *leg = legs_by_serial(engine, delivery->leg_serial);
 	struct resolve_query query = {
 		.uri = &next,
-		.routing = to ? NULL : packet->routing,
+		.routing = packet->routing,
+		.direct = to != NULL,
 		.too_big_for_udp = delivery->n > RESOLVE_UDP_MAX,
 		.seed = seed,
 		.legs = leg ? (uint64_t)1 << leg->index : 0,

@@ -129,13 +129,13 @@ static void forward_by(struct packet *packet, const struct route *route, struct 
 /* Where to leave by: as the word in the Request-URI says; the side a binding came from; as our own
  * Route says; the leg that names the target's network; of two sides the other one; where it came
  * in. */
-static struct leg *choose_leg(struct packet *packet, const struct route *route,
-	enum transport transport, const struct addr *target)
+static struct leg *choose_leg(
+	struct packet *packet, const struct route *route, const struct locate_target *target)
 {
 	struct engine *engine = packet->engine;
 	struct leg *in = packet_leg(packet);
 	struct leg_wish wish = {.leg = route->leg, .rather = in};
-	if (addr_is_unroutable(target))
+	if (addr_is_unroutable(&target->addr))
 		return NULL;
 	if (route->found && route->at_target) {
 		wish.leg = NULL;
@@ -146,22 +146,22 @@ static struct leg *choose_leg(struct packet *packet, const struct route *route,
 		wish.place = packet->home;
 		wish.nowhere_else = packet->home_only;
 	} else if (!wish.leg) {
-		wish.leg = legs_naming(engine, transport, target);
+		wish.leg = legs_naming(engine, target);
 		wish.place = legs_other_place(engine, in);
 	}
-	return legs_towards(engine, transport, target, &wish);
+	return legs_towards(engine, target, &wish);
 }
 
-static enum forward_result plan_towards(struct packet *packet, const struct route *route,
-	enum transport transport, const struct addr *target)
+static enum forward_result plan_towards(
+	struct packet *packet, const struct route *route, const struct locate_target *target)
 {
-	struct leg *out = choose_leg(packet, route, transport, target);
+	struct leg *out = choose_leg(packet, route, target);
 	if (!out)
 		answer(packet, 503, span_of(NULL, 0));
-	else if (legs_is_own_address(packet->engine, out->address.transport, target))
+	else if (legs_is_own_address(packet->engine, out->address.transport, &target->addr))
 		answer_as_target(packet);
 	else {
-		packet->to = (struct flow){.leg = out->index, .peer = *target};
+		packet->to = (struct flow){.leg = out->index, .peer = target->addr};
 		return FORWARD_PLANNED;
 	}
 	return FORWARD_DONE;
@@ -183,7 +183,8 @@ static struct resolve_query query_of(const struct packet *packet, const struct r
 {
 	return (struct resolve_query){
 		.uri = &route->next_hop,
-		.routing = leads_home(packet, route) ? NULL : packet->routing,
+		.routing = packet->routing,
+		.direct = leads_home(packet, route),
 		.too_big_for_udp = is_too_big(packet),
 		.seed = route->loop_part,
 	};
@@ -192,8 +193,7 @@ static struct resolve_query query_of(const struct packet *packet, const struct r
 static enum forward_result plan_request(struct packet *packet, struct route *route)
 {
 	struct leg *self;
-	enum transport transport;
-	struct locate_target target;
+	struct locate_target target = {0};
 	struct span maddr;
 	route_request(packet, route);
 	if (route->code) {
@@ -201,7 +201,7 @@ static enum forward_result plan_request(struct packet *packet, struct route *rou
 		return FORWARD_DONE;
 	}
 	struct uri *next = &route->next_hop;
-	if (!uri_transport(next, &transport) || transport == TRANSPORT_TLS) {
+	if (!uri_transport(next, &target.transport) || target.transport == TRANSPORT_TLS) {
 		answer(packet, next->scheme == URI_SIPS ? 416 : 503, span_of(NULL, 0));
 		return FORWARD_DONE;
 	}
@@ -210,21 +210,16 @@ static enum forward_result plan_request(struct packet *packet, struct route *rou
 		answer_as_target(packet);
 		return FORWARD_DONE;
 	}
-	struct addr addr;
 	struct resolve_query query = query_of(packet, route);
-	if (!query.too_big_for_udp && !query.routing) { /* nearly always: an address, no choice */
-		if (!addr_parse_ip(
-			    elsewhere ? maddr : next->host, uri_port_or_default(next), &addr))
-			return FORWARD_RESOLVE;
-		return plan_towards(packet, route, transport, &addr);
-	}
-	if (!resolve_now(packet->engine, &query, &target))
-		return FORWARD_RESOLVE;
-	return plan_towards(packet, route, target.transport, &target.addr);
+	bool is_plain = !query.too_big_for_udp && !query.routing; /* nearly always: no choice */
+	bool is_known = is_plain ? addr_parse_ip(elsewhere ? maddr : next->host,
+					   uri_port_or_default(next), &target.addr)
+				 : resolve_now(packet->engine, &query, &target);
+	return is_known ? plan_towards(packet, route, &target) : FORWARD_RESOLVE;
 }
 
-static enum forward_result plan_request_to(
-	struct packet *packet, const struct locate_target *target, struct route *route)
+static enum forward_result plan_request_to(struct packet *packet, enum locate_result result,
+	const struct locate_target *target, struct route *route)
 {
 	if (was_cancelled(packet))
 		return FORWARD_DONE;
@@ -232,9 +227,9 @@ static enum forward_result plan_request_to(
 	if (route->code)
 		refuse(packet, route);
 	else if (!target)
-		answer(packet, 503, span_of(NULL, 0));
+		answer(packet, resolve_code(result), span_of(NULL, 0));
 	else
-		return plan_towards(packet, route, target->transport, &target->addr);
+		return plan_towards(packet, route, target);
 	return FORWARD_DONE;
 }
 
@@ -425,12 +420,12 @@ enum forward_result forward(struct packet *packet, const struct proxy *proxy)
 	return result == FORWARD_RESOLVE ? FORWARD_RESOLVE : FORWARD_DONE;
 }
 
-void forward_request_to(
-	struct packet *packet, const struct proxy *proxy, const struct locate_target *target)
+void forward_request_to(struct packet *packet, const struct proxy *proxy, enum locate_result result,
+	const struct locate_target *target)
 {
 	struct route route;
 	packet->proxy = proxy;
-	if (plan_request_to(packet, target, &route) == FORWARD_PLANNED)
+	if (plan_request_to(packet, result, target, &route) == FORWARD_PLANNED)
 		send_planned(packet, &route);
 	packet->proxy = NULL;
 }
@@ -448,14 +443,14 @@ enum forward_result forward_plan(struct packet *packet, const struct proxy *prox
 	return result;
 }
 
-enum forward_result forward_plan_to(
-	struct packet *packet, const struct proxy *proxy, const struct locate_target *target)
+enum forward_result forward_plan_to(struct packet *packet, const struct proxy *proxy,
+	enum locate_result result, const struct locate_target *target)
 {
 	struct route route;
 	packet->proxy = proxy;
-	enum forward_result result = plan_request_to(packet, target, &route);
+	enum forward_result planned = plan_request_to(packet, result, target, &route);
 	packet->proxy = NULL;
-	return result;
+	return planned;
 }
 
 void forward_go(struct packet *packet, const struct proxy *proxy)

@@ -21,14 +21,16 @@ enum forward_result forward(struct packet *packet, const struct proxy *proxy);
  * a retransmission goes the same way (RFC 3261 16.11). NULL: it does not need it. */
 struct resolve *forward_resolve(
 	struct packet *packet, const struct proxy *proxy, resolve_fn done, void *arg);
-/* Such a request; `target` NULL: there is none, it is answered. */
-void forward_request_to(
-	struct packet *packet, const struct proxy *proxy, const struct locate_target *target);
+/* Such a request; `target` NULL: there is none, which `result` says the reason of, and it is
+ * answered.
+ */
+void forward_request_to(struct packet *packet, const struct proxy *proxy, enum locate_result result,
+	const struct locate_target *target);
 /* The same in two steps, for scripts that have something to say in between: where would it go, and
  * then it goes there. */
 enum forward_result forward_plan(struct packet *packet, const struct proxy *proxy);
-enum forward_result forward_plan_to(
-	struct packet *packet, const struct proxy *proxy, const struct locate_target *target);
+enum forward_result forward_plan_to(struct packet *packet, const struct proxy *proxy,
+	enum locate_result result, const struct locate_target *target);
 void forward_go(struct packet *packet, const struct proxy *proxy);
 /* An answer of the proxy itself, unless it keeps such things to itself. */
 void forward_refuse(

@@ -38,10 +38,9 @@ struct leg *hunt_next(
 {
 	while (hunt_has_next(hunt)) {
 		struct locate_target target = take_next(hunt);
-		struct leg *leg =
-			addr_is_unroutable(&target.addr)
-				? NULL
-				: legs_towards(engine, target.transport, &target.addr, wish);
+		struct leg *leg = addr_is_unroutable(&target.addr)
+					  ? NULL
+					  : legs_towards(engine, &target, wish);
 		if (!leg)
 			continue;
 		*to = (struct flow){.leg = leg->index, .peer = target.addr};

@@ -359,9 +359,12 @@ static bool may_reach(const struct leg *leg, const struct addr *peer)
 	return leg->n_networks == 0;
 }
 
-static bool can_reach(const struct leg *leg, enum transport transport, const struct addr *peer)
+static bool can_reach(
+	const struct leg *leg, enum transport transport, const struct locate_target *target)
 {
+	const struct addr *peer = &target->addr;
 	return leg->state != LEG_CLOSED && leg->address.transport == transport &&
+	       !(target->barred >> leg->index & 1) &&
 	       leg->address.bind.sa.sa_family == peer->sa.sa_family &&
 	       (!addr_is_loopback(&leg->address.bind) || addr_is_loopback(peer)) &&
 	       (!leg->n_networks || may_reach(leg, peer));
@@ -391,45 +394,46 @@ uint64_t legs_other_place(struct engine *engine, const struct leg *leg)
 	return other;
 }
 
-static struct leg *first_at(
-	struct engine *engine, uint64_t place, enum transport transport, const struct addr *peer)
+static struct leg *first_at(struct engine *engine, uint64_t place, enum transport transport,
+	const struct locate_target *target)
 {
 	for (uint32_t i = 0; i < engine->legs.n; i++) {
 		struct leg *leg = &engine->legs.leg[i];
-		if ((!place || leg->place == place) && can_reach(leg, transport, peer))
+		if ((!place || leg->place == place) && can_reach(leg, transport, target))
 			return leg;
 	}
 	return NULL;
 }
 
-struct leg *legs_naming(struct engine *engine, enum transport transport, const struct addr *peer)
+struct leg *legs_naming(struct engine *engine, const struct locate_target *target)
 {
 	struct leg *found = NULL;
 	for (uint32_t i = 0; i < engine->legs.n; i++) {
 		struct leg *leg = &engine->legs.leg[i];
 		enum transport own = leg->address.transport;
-		if (leg->n_networks && can_reach(leg, transport ? transport : own, peer) &&
+		if ((leg->n_networks || target->named >> i & 1) &&
+			can_reach(leg, target->transport ? target->transport : own, target) &&
 			(!found || own < found->address.transport))
 			found = leg;
 	}
 	return found;
 }
 
-struct leg *legs_towards(struct engine *engine, enum transport transport, const struct addr *peer,
-	const struct leg_wish *wish)
+struct leg *legs_towards(
+	struct engine *engine, const struct locate_target *target, const struct leg_wish *wish)
 {
 	static const enum transport any[] = {TRANSPORT_UDP, TRANSPORT_TCP};
-	for (unsigned t = 0; t < (transport ? 1 : 2); t++) {
-		enum transport wanted = transport ? transport : any[t];
+	for (unsigned t = 0; t < (target->transport ? 1 : 2); t++) {
+		enum transport wanted = target->transport ? target->transport : any[t];
 		struct leg *leg = NULL;
-		if (wish->leg && can_reach(wish->leg, wanted, peer))
+		if (wish->leg && can_reach(wish->leg, wanted, target))
 			return wish->leg;
 		if (wish->place)
-			leg = first_at(engine, wish->place, wanted, peer);
+			leg = first_at(engine, wish->place, wanted, target);
 		if (!leg && !wish->nowhere_else)
-			leg = wish->rather && can_reach(wish->rather, wanted, peer)
+			leg = wish->rather && can_reach(wish->rather, wanted, target)
 				      ? wish->rather
-				      : first_at(engine, 0, wanted, peer);
+				      : first_at(engine, 0, wanted, target);
 		if (leg)
 			return leg;
 	}
@@ -437,10 +441,11 @@ struct leg *legs_towards(struct engine *engine, enum transport transport, const 
 }
 
 struct leg *legs_towards_among(
-	struct engine *engine, enum transport transport, const struct addr *peer, uint64_t legs)
+	struct engine *engine, const struct locate_target *target, uint64_t legs)
 {
 	for (uint32_t i = 0; i < engine->legs.n; i++)
-		if ((!legs || legs >> i & 1) && can_reach(&engine->legs.leg[i], transport, peer))
+		if ((!legs || legs >> i & 1) &&
+			can_reach(&engine->legs.leg[i], target->transport, target))
 			return &engine->legs.leg[i];
 	return NULL;
 }

@@ -9,6 +9,7 @@
 #include "base/network.h"
 #include "base/timers.h"
 #include "base/world.h"
+#include "sip/locate.h"
 #include "sip/uri.h"
 
 enum {
@@ -117,9 +118,12 @@ bool legs_is_own_address(
 	struct engine *engine, enum transport transport, const struct addr *target);
 /* Under its present name or a former one. NULL: it has gone, or never was. */
 struct leg *legs_by_serial(struct engine *engine, uint32_t serial);
-/* The first of these (bits by index; 0: of all) that can reach `peer`; NULL when none. */
+/* To reach a target a leg has its transport (any, for TRANSPORT_NONE), an address of its family,
+ * its network among those of `can_deliver_to`, and is not barred by it (bits by index). */
+
+/* The first of these (bits by index; 0: of all) that can reach it; NULL when none. */
 struct leg *legs_towards_among(
-	struct engine *engine, enum transport transport, const struct addr *peer, uint64_t legs);
+	struct engine *engine, const struct locate_target *target, uint64_t legs);
 /* Where legs are: those shown by one host and port are one place, whatever their transports. */
 
 /* The place whose lower half this is; 0: no leg is there. */
@@ -127,8 +131,9 @@ uint64_t legs_place(struct engine *engine, uint32_t half);
 /* The other place, when the open legs are at just two and `leg` is at one of them; else 0. */
 uint64_t legs_other_place(struct engine *engine, const struct leg *leg);
 
-/* The first leg whose `can_deliver_to` names the network of `peer`; NULL: none does. */
-struct leg *legs_naming(struct engine *engine, enum transport transport, const struct addr *peer);
+/* The first leg whose `can_deliver_to` names the network of the target, or the target itself; NULL:
+ * none does. */
+struct leg *legs_naming(struct engine *engine, const struct locate_target *target);
 
 /* Which leg a message should leave by, most wanted first. */
 struct leg_wish {
@@ -137,7 +142,8 @@ struct leg_wish {
 	bool nowhere_else;  /* then none */
 	struct leg *rather; /* then this one, before the others */
 };
-/* The leg wished for most that can reach `peer` by `transport`; NULL when none. TRANSPORT_NONE: UDP
- * before TCP. */
-struct leg *legs_towards(struct engine *engine, enum transport transport, const struct addr *peer,
-	const struct leg_wish *wish);
+/* The leg wished for most that can reach the target; NULL when none. TRANSPORT_NONE: UDP before
+ * TCP.
+ */
+struct leg *legs_towards(
+	struct engine *engine, const struct locate_target *target, const struct leg_wish *wish);

@@ -237,7 +237,7 @@ static void located(
 	struct branch *branch = arg;
 	branch->resolve = NULL;
 	if (!n || !branch->relay->request) {
-		final(branch, result == LOCATE_BAD_URI ? 416 : 503, NULL);
+		final(branch, resolve_code(result), NULL);
 		return;
 	}
 	hunt_begin(&branch->hunt, targets, n);

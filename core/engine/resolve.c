@@ -17,6 +17,9 @@ struct question {
 struct resolve {
 	struct engine *engine;
 	const struct resolver *resolver; /* NULL: DNS */
+	const struct judge *judge;	 /* NULL: none */
+	bool is_judged, is_cancelled;	 /* within `decide`: freed when that returns */
+	uint64_t legs;			 /* that may be used, as in the query */
 	struct locate locate;
 	struct locate_options options;
 	/* The proxies in charge, one after the other; NULL: the URI itself. */
@@ -74,7 +77,8 @@ static struct locate_options options_of(
 static const struct domain_route *proxies_of(
 	const struct resolve_query *query, enum transport *fixed)
 {
-	const struct domain_route *proxies = routing_find(query->routing, query->uri);
+	const struct domain_route *proxies =
+		query->direct ? NULL : routing_find(query->routing, query->uri);
 	*fixed = TRANSPORT_NONE;
 	if (proxies)
 		uri_transport(query->uri, fixed);
@@ -90,12 +94,45 @@ static void take_targets(struct resolve *resolve)
 			&resolve->locate, resolve->targets + resolve->n_targets, room);
 }
 
+/* False: the judge failed. */
+static bool judge(struct resolve *resolve)
+{
+	if (!resolve->judge || !resolve->n_targets)
+		return true;
+	resolve->is_judged = true;
+	bool decided =
+		resolve->judge->decide(resolve->judge->self, resolve->targets, resolve->n_targets);
+	resolve->is_judged = false;
+	return decided;
+}
+
+static void drop_unreachable(struct resolve *resolve)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < resolve->n_targets; i++)
+		if (legs_towards_among(resolve->engine, &resolve->targets[i], resolve->legs))
+			resolve->targets[n++] = resolve->targets[i];
+	resolve->n_targets = n;
+}
+
 static void tell(struct resolve *resolve)
 {
 	struct engine *engine = resolve->engine;
 	enum locate_result result = LOCATE_FOUND;
-	if (!resolve->n_targets)
+	bool was_found = resolve->n_targets > 0, decided = judge(resolve);
+	if (resolve->is_cancelled) {
+		resolve_cancel(resolve);
+		return;
+	}
+	drop_unreachable(resolve);
+	if (!decided) {
+		result = LOCATE_UNDECIDED;
+		resolve->n_targets = 0;
+	} else if (was_found && !resolve->n_targets) {
+		result = LOCATE_NOT_FOUND;
+	} else if (!was_found) {
 		result = locate_is_done(&resolve->locate) ? resolve->locate.result : LOCATE_TIMEOUT;
+	}
 	targets_order(engine->targets, resolve->targets, resolve->n_targets, engine_now_ms(engine));
 	resolve->done(resolve->arg, result, resolve->targets, resolve->n_targets);
 	resolve_cancel(resolve);
@@ -196,6 +233,16 @@ static void ask(struct resolve *resolve)
 		timers_arm(&resolve->engine->timers, &resolve->timer, 0);
 }
 
+uint16_t resolve_code(enum locate_result result)
+{
+	return result == LOCATE_BAD_URI ? 416 : result == LOCATE_UNDECIDED ? 500 : 503;
+}
+
+static const struct judge *judge_of(const struct resolve_query *query)
+{
+	return query->routing && query->routing->judge.decide ? &query->routing->judge : NULL;
+}
+
 bool resolve_now(
 	struct engine *engine, const struct resolve_query *query, struct locate_target *target)
 {
@@ -205,7 +252,7 @@ bool resolve_now(
 	const struct domain_route *proxies = proxies_of(query, &fixed);
 	const struct uri *uri = proxies ? &proxies->proxies[0] : query->uri;
 	struct span host = uri_param(uri, SPAN("maddr"), &maddr) && maddr.n ? maddr : uri->host;
-	if ((proxies && proxies->n > 1) || !addr_parse_ip(host, 0, &addr))
+	if (judge_of(query) || (proxies && proxies->n > 1) || !addr_parse_ip(host, 0, &addr))
 		return false;
 	struct locate locate;
 	struct locate_options options = options_of(engine, query, fixed);
@@ -224,6 +271,8 @@ struct resolve *resolve_start(
 	resolve->timer.fire = time_came;
 	if (query->routing && query->routing->resolver.ask)
 		resolve->resolver = &query->routing->resolver;
+	resolve->judge = judge_of(query);
+	resolve->legs = query->legs;
 	resolve->proxies = proxies_of(query, &fixed);
 	resolve->options = options_of(engine, query, fixed);
 	resolve->deadline_ms = engine_now_ms(engine) + RESOLVE_MS;
@@ -240,6 +289,10 @@ struct resolve *resolve_start(
 void resolve_cancel(struct resolve *resolve)
 {
 	const struct resolver *resolver = resolve->resolver;
+	if (resolve->is_judged) {
+		resolve->is_cancelled = true;
+		return;
+	}
 	for (uint32_t i = 0; i < QUESTIONS_MAX; i++) {
 		uint64_t id = resolve->questions[i].lookup;
 		if (id && resolver)

@@ -1,5 +1,5 @@
-/* From a URI to the addresses a request may be sent to: sip/locate over the DNS cache, dead targets
- * last. */
+/* From a URI to the addresses a request may be sent to: sip/locate over the DNS cache, those left
+ * out that no leg reaches, dead targets last. */
 #pragma once
 
 #include "engine/engine.h"
@@ -20,6 +20,7 @@ typedef void (*resolve_fn)(
 struct resolve_query {
 	const struct uri *uri;	       /* of the next hop; copied */
 	const struct routing *routing; /* outlives the resolve; NULL: none */
+	bool direct;		       /* to the URI itself, whoever is in charge of its domain */
 	bool too_big_for_udp;
 	uint64_t seed; /* decides among equals */
 	/* The transports wanted, in order; none: all that our legs speak, UDP first. */
@@ -28,7 +29,9 @@ struct resolve_query {
 	uint64_t legs; /* bits by leg index: those it may leave by; 0: any */
 };
 
-/* The answer when no question has to be asked: one IP literal. */
+/* What a request without any target is answered with. */
+uint16_t resolve_code(enum locate_result result);
+/* The answer when nobody has to be asked: one IP literal. */
 bool resolve_now(
 	struct engine *engine, const struct resolve_query *query, struct locate_target *target);
 /* Calls `done` once, later, unless cancelled. */

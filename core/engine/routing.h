@@ -4,6 +4,7 @@
 
 #include "engine/domain_map.h"
 #include "engine/engine.h"
+#include "sip/locate.h"
 
 /* Answers DNS questions instead of DNS; all functions may be called from within a script. */
 struct resolver {
@@ -14,10 +15,19 @@ struct resolver {
 	void (*cancel)(void *self, uint64_t id);
 };
 
+/* Says which legs lead to addresses: `can_deliver_to` as functions of a script. */
+struct judge {
+	void *self;
+	/* Puts bits into `named` and `barred` of each target. False: it failed. Runs a script, so
+	 * it is called from timers only, and anything may be cancelled when it returns. */
+	bool (*decide)(void *self, struct locate_target *targets, uint32_t n);
+};
+
 struct routing {
 	struct domain_map *domains;  /* NULL: none */
 	struct domain_map *outgoing; /* holds "*" alone: for what no domain names. NULL: none */
 	struct resolver resolver;    /* ask NULL: DNS itself */
+	struct judge judge;	     /* decide NULL: what the legs' text says is all */
 	bool repeats_replies;	     /* as long as RFC 3261 17.2 says, to a repeated request or by
 					themselves */
 };

@@ -260,6 +260,12 @@ int vd_resolve_target(vd_script *script, uint32_t index, vd_target *out);
 // Why there is none: an errno name.
 int vd_resolve_error(vd_script *script, vd_value *out);
 
+// From now on the script is asked which of its legs reach the addresses that requests go to.
+int vd_judge_use(vd_script *script);
+// While it is asked. VD_REFUSED: a leg of that spec cannot reach it anyway; VD_ABSENT: there are no more. Of the target: addr, port and transport.
+int vd_judge_target(vd_script *script, uint32_t index, const char *spec, uint32_t n, vd_target *out);
+int vd_judge_says(vd_script *script, uint32_t index, const char *spec, uint32_t n, int reaches);
+
 // ---- timers ----
 // The number of the timer, or a negative code; `every` 0: once.
 double vd_timer_start(vd_script *script, double seconds, double every);

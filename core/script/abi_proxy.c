@@ -133,8 +133,9 @@ int vd_proxy_forward_found(struct vd_script *script, int number, double handle)
 	if (rc)
 		return rc;
 	if (must_be_stateful(script, packet))
-		return forward_late(packet, proxy, forward_plan_to(packet, proxy, target));
-	forward_request_to(packet, proxy, target);
+		return forward_late(packet, proxy,
+			forward_plan_to(packet, proxy, script->running->located, target));
+	forward_request_to(packet, proxy, script->running->located, target);
 	return VD_OK;
 }
 
@@ -169,7 +170,8 @@ int vd_proxy_plan_found(struct vd_script *script, int number, double handle, vd_
 	const struct locate_target *target;
 	int rc = found(script, number, handle, &proxy, &packet, &target);
 	return rc ? rc
-		  : planned(script, packet, proxy, forward_plan_to(packet, proxy, target), plan);
+		  : planned(script, packet, proxy,
+			    forward_plan_to(packet, proxy, script->running->located, target), plan);
 }
 
 int vd_proxy_send(struct vd_script *script, int number, double handle)

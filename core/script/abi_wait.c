@@ -35,7 +35,8 @@ static void looked_up(
 static struct task *may_wait(struct vd_script *script)
 {
 	struct task *task = script->running;
-	return task && task->event != TASK_LOAD && !task->wait ? task : NULL;
+	bool may = task && task->event != TASK_LOAD && task->event != TASK_JUDGE && !task->wait;
+	return may ? task : NULL;
 }
 
 int vd_wait_sleep(struct vd_script *script, double seconds)
@@ -148,8 +149,7 @@ int vd_resolve_target(struct vd_script *script, uint32_t index, vd_target *out)
 	if (!task || index >= task->n_targets)
 		return VD_ABSENT;
 	const struct locate_target *target = &task->targets[index];
-	const struct leg *leg =
-		legs_towards_among(script->engine, target->transport, &target->addr, task->legs);
+	const struct leg *leg = legs_towards_among(script->engine, target, task->legs);
 	free(script->scratch);
 	script->scratch = must_alloc(ADDR_TEXT_MAX);
 	out->addr.p = script->scratch;

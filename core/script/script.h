@@ -88,6 +88,8 @@ struct vd_script {
 	uint32_t headers_n;
 	struct span body, body_type;
 	struct resolve_query query;
+	struct locate_target *judged; /* borrowed; while the script is asked about them */
+	uint32_t n_judged;
 	struct span proxies[DOMAIN_MAP_PROXIES_MAX]; /* texts owned */
 	uint32_t n_proxies;
 	struct relay_target targets[RELAY_TARGETS_MAX]; /* texts owned */

@@ -352,6 +352,17 @@ void task_lookup(struct vd_script *script, uint64_t question, const char *type, 
 	run(task, 4, NULL);
 }
 
+bool task_judge(struct vd_script *script)
+{
+	struct task *task = start(script, TASK_JUDGE, NULL);
+	if (!task) {
+		script->engine->count[COUNT_overload]++;
+		return false;
+	}
+	lua_pushnumber(task->co, TASK_JUDGE);
+	return run(task, 1, NULL);
+}
+
 int task_load(struct vd_script *script, struct script_failure *failure)
 {
 	struct task *task = start(script, TASK_LOAD, NULL);

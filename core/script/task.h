@@ -13,6 +13,7 @@ enum task_event {
 	TASK_PROVISIONAL = 4,
 	TASK_DELIVERED = 5,
 	TASK_LOOKUP = 6,
+	TASK_JUDGE = 7,
 };
 enum task_wait { WAIT_NONE, WAIT_SLEEP, WAIT_LOOKUP, WAIT_TARGET, WAIT_RESOLVE, WAIT_RELAY };
 
@@ -56,6 +57,8 @@ void task_timer(struct vd_script *script, uint64_t timer);
 void task_delivered(struct vd_script *script, uint64_t number, const char *error);
 /* A question for the script's dnsresolv. */
 void task_lookup(struct vd_script *script, uint64_t question, const char *type, struct span name);
+/* Whether legs reach script->judged; false: the script failed. */
+bool task_judge(struct vd_script *script);
 /* A packet that lives as long as the running task; takes over the hold. */
 void task_owns(struct task *task, struct packet *packet);
 /* 0, or -1 with the failure: file, line, reason. */

@@ -28,6 +28,8 @@ const char *locate_errno_name(enum locate_result result)
 		return "ETIMEDOUT";
 	case LOCATE_DNS_FAILED:
 		return "EAGAIN";
+	case LOCATE_UNDECIDED:
+		return "EFAULT";
 	}
 	return "";
 }

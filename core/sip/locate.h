@@ -55,6 +55,7 @@ enum locate_result {
 	LOCATE_NOT_FOUND,    /* no such name, no address of a usable family */
 	LOCATE_TIMEOUT,	     /* nothing found, and DNS did not answer in time */
 	LOCATE_DNS_FAILED,   /* nothing found, and DNS failed */
+	LOCATE_UNDECIDED,    /* never told here: its user could not decide about what was found */
 };
 /* "EHOSTUNREACH" and the like, as delivery callbacks tell it; "" for ASKING and FOUND. */
 const char *locate_errno_name(enum locate_result result);
@@ -135,6 +136,8 @@ struct locate_target {
 	enum transport transport;
 	struct addr addr; /* with its port */
 	struct span name; /* of the host; valid as long as the struct locate; empty: numeric */
+	/* Its user's, 0 here: bits of the ways that are said to lead there, and not to. */
+	uint64_t named, barred;
 };
 
 /* The targets in the order to try them, at most `max`; returns how many. Before it is done: those

@@ -2,6 +2,7 @@
 local abi = require "viaduct.abi"
 local delivery = require "viaduct.delivery"
 local forward = require "viaduct.forward"
+local judge = require "viaduct.judge"
 local leg = require "viaduct.leg"
 local loader = require "viaduct.loader"
 local message = require "viaduct.message"
@@ -15,7 +16,7 @@ local yield = coroutine.yield
 local find, gmatch = string.find, string.gmatch
 local message_of, source_of, leg_of = message.of, message.source_of, leg.of
 
-local LOAD, MESSAGE, TIMER, PROVISIONAL, DELIVERED, LOOKUP = 1, 2, 3, 4, 5, 6
+local LOAD, MESSAGE, TIMER, PROVISIONAL, DELIVERED, LOOKUP, JUDGE = 1, 2, 3, 4, 5, 6, 7
 
 -- ---- loading: what a script must return ----
 
@@ -54,12 +55,13 @@ local function load_legs(legs, complain)
 		complain 'legs must be a list: write legs = { "udp:127.0.0.1:5060" }'
 	end
 	for index, given in ipairs(legs) do
-		local spec, problem = leg.spec_of(given)
+		local spec, problem, decide = leg.spec_of(given)
 		if not spec then
 			complain(("leg %d %s"):format(index, problem))
 		elseif C.vd_load_leg(script, spec, #spec) ~= C.VD_OK then
 			complain(("leg %d is too long, or there are too many legs"):format(index))
 		end
+		judge.use(spec, decide)
 	end
 end
 
@@ -102,6 +104,8 @@ local function worker_for(path)
 				delivery.ended(a, b)
 			elseif event == LOOKUP then
 				resolver.ask(a, b, c)
+			elseif event == JUDGE then
+				wait.without("can_deliver_to", judge.decide)
 			elseif event == LOAD then
 				load_script(path)
 			end

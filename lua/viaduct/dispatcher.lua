@@ -1,6 +1,7 @@
 -- The dispatcher of a script, as Net::SIP::Dispatcher has it: where messages go, timers, legs, and what is being delivered.
 local abi = require "viaduct.abi"
 local delivery = require "viaduct.delivery"
+local judge = require "viaduct.judge"
 local leg = require "viaduct.leg"
 local misuse = require "viaduct.blame"
 local options = require "viaduct.options"
@@ -60,12 +61,12 @@ function Dispatcher:get_legs(given) -- luacheck: no self
 end
 
 --- Opens one more leg, until a reload to a script that does not name it. While the script loads it is one of its legs.
----@param given string|table "udp:127.0.0.1:5060", or { proto, addr, port }; `can_deliver_to` = { "10.0.0.0/8" } limits where it sends
+---@param given string|table "udp:127.0.0.1:5060", or { proto, addr, port }; `can_deliver_to` = { "10.0.0.0/8" } or function(proto, addr, port) limits where it sends: a function given in a handler, for what comes in from then on
 ---@return viaduct.Leg|nil leg nil while the script loads: legs are opened all together afterwards
 ---@return string|nil message why it cannot be opened
 ---@return string|nil code "unavailable"
 function Dispatcher:add_leg(given) -- luacheck: no self
-	local spec, problem = leg.spec_of(given)
+	local spec, problem, decide = leg.spec_of(given)
 	if not spec then
 		misuse("the leg of add_leg %s", problem)
 	end
@@ -74,10 +75,12 @@ function Dispatcher:add_leg(given) -- luacheck: no self
 		if C.vd_load_leg(script, spec, #spec) ~= C.VD_OK then
 			misuse("the leg '%s' is too long, or there are too many legs", spec)
 		end
+		judge.use(spec, decide)
 		return nil
 	elseif serial < 0 then
 		return nil, text(value), "unavailable"
 	end
+	judge.use(spec, decide)
 	return leg.of(serial)
 end
 

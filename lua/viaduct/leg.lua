@@ -59,7 +59,7 @@ end
 local function networks_of(given)
 	local list = type(given) == "string" and { given } or given
 	if type(list) ~= "table" or #list == 0 then
-		misuse('can_deliver_to is a list of networks: write { "10.0.0.0/8" }, not %s', tostring(given))
+		misuse('can_deliver_to is a list of networks or a function(proto, addr, port): write { "10.0.0.0/8" }, not %s', tostring(given))
 	end
 	return table.concat(list, ",")
 end
@@ -68,10 +68,13 @@ local NO_LEG = 'must be a text such as "udp:127.0.0.1:5060" or { proto = "udp", 
 local options = { [1] = true, proto = true, addr = true, port = true, can_deliver_to = true }
 
 --- A leg as text: what is written "udp:127.0.0.1:5060" or { "udp:10.0.0.1:5060", can_deliver_to = { "10.0.0.0/8" } }, or in
---- parts { proto = "udp", addr = "10.0.0.1", port = 5060 }.
+--- parts { proto = "udp", addr = "10.0.0.1", port = 5060 }. `can_deliver_to` may be a function, which is
+--- returned too: asked about each address a request may go to (proto "udp" or "tcp", its IP as text, port), it says with a true
+--- result that this leg reaches it. It answers at once; an error in it is answered 500.
 ---@param given string|table
 ---@return string|nil spec
 ---@return string|nil problem what is wrong with it, to stand behind its name
+---@return (fun(proto: string, addr: string, port: integer): any)|nil can_deliver_to
 function M.spec_of(given)
 	if type(given) == "string" then
 		return given
@@ -91,7 +94,11 @@ function M.spec_of(given)
 	if type(spec) ~= "string" then
 		return nil, NO_LEG:format "a table without addr"
 	end
-	return given.can_deliver_to and spec .. ";can_deliver_to=" .. networks_of(given.can_deliver_to) or spec
+	local reach = given.can_deliver_to
+	if type(reach) == "function" then
+		return spec, nil, reach
+	end
+	return reach and spec .. ";can_deliver_to=" .. networks_of(reach) or spec
 end
 
 -- The number C knows it by.

@@ -12,6 +12,14 @@ local tasks = setmetatable({}, { __mode = "k" })
 
 function M.enter() tasks[running()] = true end
 
+-- What runs here may not wait: `what` names it. When it raises, its coroutine is used no more.
+function M.without(what, run)
+	local thread = running()
+	tasks[thread] = what
+	run()
+	tasks[thread] = true
+end
+
 function M.in_task() return tasks[running()] or false end
 
 function M.is_task(thread) return thread ~= nil and tasks[thread] or false end
@@ -30,8 +38,11 @@ local function suspend(what, filed)
 end
 
 local function check_place(what)
-	if not tasks[running()] then
+	local place = tasks[running()]
+	if not place then
 		misuse("%s must be called from the handler itself, not from a coroutine the script made", what)
+	elseif place ~= true then
+		misuse("%s waits, and %s has to answer at once: ask before, and keep the answer where it finds it", what, place)
 	elseif not yieldable() then
 		misuse("%s cannot be called inside a callback of gsub, sort or the like: collect first, then wait", what)
 	end

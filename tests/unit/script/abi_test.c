@@ -141,6 +141,9 @@ static void call_without_message(struct vd_script *script)
 	CALL(vd_resolver_use, VD_REFUSED, script);
 	CALL(vd_resolver_record, VD_GONE, script, 1, DNS_A, 0, 0, 0, "192.0.2.1", 9);
 	CALL(vd_resolver_done, VD_GONE, script, 1);
+	CALL(vd_judge_use, VD_OK, script);
+	CALL(vd_judge_target, VD_ABSENT, script, 0, "udp:", 4, &target);
+	CALL(vd_judge_says, VD_ABSENT, script, 0, "udp:", 4, 1);
 	CALL(vd_request_new, VD_REFUSED, script, "", 0, &value);
 	CALL(vd_delivery_cancel, 0, script, 0.0 / 0.0);
 	CALL(vd_delivery_cancel_id, 0, script, "x", 1);
