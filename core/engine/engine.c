@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/notes.h"
+#include "engine/accept.h"
 #include "engine/alias.h"
 #include "engine/authorizer.h"
 #include "engine/delivery.h"
@@ -195,6 +196,8 @@ static void on_message(void *self, const struct flow *from, struct span bytes)
 		}
 		if (from->connection)
 			alias_take(packet);
+		if (engine->accepts.n)
+			accepts_take(packet);
 	}
 	if (packet->msg.is_request ? delivery_take_request(packet) || relay_take_request(packet)
 				   : client_take_response(packet))
@@ -448,6 +451,7 @@ void engine_free(struct engine *engine)
 		return;
 	deliveries_free_all(engine);
 	relays_free_all(engine);
+	accepts_free_all(engine);
 	table_fini(&engine->transactions);
 	legs_close_all(engine);
 	end_packets(engine);

@@ -123,11 +123,12 @@ struct engine {
 	struct msg_rooms rooms; /* of messages that are worked on */
 
 	struct table transactions;			    /* struct client and struct relay */
+	struct table accepts;				    /* 2xx of ours that await their ACK */
 	uint32_t in_state[TXN_KIND_COUNT][TXN_STATE_COUNT]; /* how many of them */
 	struct deliveries deliveries;
 	struct engine_limits limits;
 	uint32_t awaited[PARTIES]; /* clients that await an answer, by address */
-	uint32_t unheard[PARTIES]; /* failures that servers repeat until an ACK comes, by source */
+	uint32_t unheard[PARTIES]; /* answers to INVITEs repeated until an ACK comes, by source */
 	struct txn_times
 		times;	    /* as the script wants them; what waits already goes on as it began */
 	struct msg scratch; /* for reading back what we wrote */

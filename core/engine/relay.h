@@ -19,7 +19,7 @@ enum {
 	RELAY_TRYING_MS = 200,	   /* 100 when nothing else was sent by then (RFC 3261 17.2.1) */
 	RELAY_TIMER_C_MS = 181000, /* more than three minutes (16.6 (11)) */
 	RELAY_BREADTH = 60,	   /* Max-Breadth of a request that has none (RFC 5393 5.3.3) */
-	/* Failures of INVITEs that one source has not acknowledged yet, each repeated to it ten
+	/* Answers to INVITEs that one source has not acknowledged yet, each repeated to it ten
 	 * times and more, whoever it really is. Beyond, a script's answer is sent once, without a
 	 * transaction: whoever did not hear it asks again (RFC 3261 8.2.7). */
 	RELAY_UNHEARD_MAX = 64,

@@ -1,4 +1,5 @@
 /* Answers that Viaduct itself gives (RFC 3261 8.2.6, statelessly: 8.2.7). */
+#include "engine/accept.h"
 #include "engine/party.h"
 #include "engine/relay.h"
 #include "engine/routing.h"
@@ -74,6 +75,8 @@ static void send_reply(struct packet *packet, uint32_t code, struct span bytes)
 	engine->count[COUNT_replied]++;
 	if (transactional) {
 		relay_answer(packet->relay, code, bytes);
+		if (packet->relay->server.state == TXN_ACCEPTED)
+			accept_begin(packet, bytes);
 		return;
 	}
 	struct flow to = packet_reply_flow(packet);

@@ -27,8 +27,7 @@ static struct leg *leg_of(struct vd_script *script, struct span spec)
 {
 	struct legs *legs = &script->engine->legs;
 	for (uint32_t i = 0; i < legs->n; i++)
-		if (legs->leg[i].state != LEG_CLOSED &&
-			span_eq(span_str(legs->leg[i].spec), spec))
+		if (legs->leg[i].state != LEG_CLOSED && span_eq(span_str(legs->leg[i].spec), spec))
 			return &legs->leg[i];
 	return NULL;
 }
@@ -45,8 +44,7 @@ int vd_judge_target(
 	free(script->scratch);
 	script->scratch = must_alloc(ADDR_TEXT_MAX);
 	*out = (vd_target){
-		.addr = {.p = script->scratch,
-			.n = addr_print_ip(&target->addr, script->scratch)},
+		.addr = {.p = script->scratch, .n = addr_print_ip(&target->addr, script->scratch)},
 		.transport = (int)target->transport,
 		.port = addr_port(&target->addr),
 	};
