@@ -10,6 +10,7 @@
 #include "engine/registrar.h"
 #include "engine/targets.h"
 #include "net/control.h"
+#include "store/bindings.h"
 
 static json_t *text(const char *s)
 {
@@ -120,8 +121,12 @@ static json_t *status(struct run *run)
 		"last_failure", failure(&now));
 	json_object_set_new(
 		result, "bindings", json_integer(bindings_count(run->engine->bindings)));
+	json_object_set_new(result, "bindings_bytes",
+		json_integer((json_int_t)bindings_bytes(run->engine->bindings)));
 	json_object_set_new(result, "transactions", json_integer(run->engine->transactions.n));
 	json_object_set_new(result, "dns_cache", json_integer(dns_cache_entries(run->engine->dns)));
+	json_object_set_new(result, "dns_cache_bytes",
+		json_integer((json_int_t)dns_cache_bytes(run->engine->dns)));
 	json_object_set_new(
 		result, "longest_busy_us", json_integer(live_longest_busy_us(run->live)));
 	json_object_set_new(result, "dead_targets", dead_targets(run->engine));
@@ -201,6 +206,14 @@ static json_t *loglevel(struct run *run, const char *level)
 	return done(json_pack("{s:s}", "level", level));
 }
 
+static json_t *flush_dns(struct run *run)
+{
+	uint32_t before = dns_cache_entries(run->engine->dns);
+	dns_cache_flush(run->engine->dns);
+	return done(json_pack(
+		"{s:i}", "forgotten", (int)(before - dns_cache_entries(run->engine->dns))));
+}
+
 static json_t *act(struct run *run, const char *command, const char *argument)
 {
 	if (strcmp(command, "status") == 0)
@@ -219,6 +232,8 @@ static json_t *act(struct run *run, const char *command, const char *argument)
 		return rollback(run);
 	if (strcmp(command, "loglevel") == 0)
 		return loglevel(run, argument);
+	if (strcmp(command, "flush-dns") == 0)
+		return flush_dns(run);
 	if (strcmp(command, "stop") == 0) {
 		live_stop(run->live);
 		return done(json_object());
@@ -226,7 +241,7 @@ static json_t *act(struct run *run, const char *command, const char *argument)
 	if (strcmp(command, "calls") == 0)
 		return fail("no dialogs are tracked: transactions shows what is in progress");
 	return fail("unknown command: reload, rollback, status, legs, bindings, transactions, "
-		    "queue, loglevel, stop");
+		    "queue, flush-dns, loglevel, stop");
 }
 
 void ctl_answer(void *arg, struct span line, struct control_reply *reply)
