@@ -13,6 +13,7 @@
 #include "engine/forward.h"
 #include "engine/relay.h"
 #include "engine/targets.h"
+#include "engine/unsent.h"
 #include "sip/contact_token.h"
 #include "sip/edit.h"
 #include "store/bindings.h"
@@ -228,8 +229,8 @@ static void on_unframed(void *self, const struct flow *from, struct span bytes)
 	refuse(packet, &error);
 }
 
-/* What we could not deliver is answered by those before us as they would be after a failed send
- * (RFC 3261 16.9). The message itself says who they are. */
+/* A request we could not deliver is answered by those before us as they would be after a failed
+ * send (RFC 3261 16.9), a response may go elsewhere. The message itself says who they are. */
 static void on_unsent(void *self, const struct flow *to, struct span message, const char *reason)
 {
 	struct engine *engine = self;
@@ -237,8 +238,11 @@ static void on_unsent(void *self, const struct flow *to, struct span message, co
 	struct msg_error error;
 	tell_send_failed(engine, to, reason);
 	packet->from = *to;
-	if (msg_parse(&packet->msg, message, &error) == 0 && packet->msg.is_request &&
-		!client_take_unsent(packet, reason))
+	if (msg_parse(&packet->msg, message, &error))
+		return;
+	if (!packet->msg.is_request)
+		unsent_take(packet, to, message);
+	else if (!client_take_unsent(packet, reason))
 		forward_undelivered(packet);
 }
 
@@ -452,6 +456,7 @@ void engine_free(struct engine *engine)
 	deliveries_free_all(engine);
 	relays_free_all(engine);
 	accepts_free_all(engine);
+	unsent_free_all(engine);
 	table_fini(&engine->transactions);
 	legs_close_all(engine);
 	end_packets(engine);

@@ -82,6 +82,7 @@ struct auth;
 struct bindings;
 struct lookup;
 struct notes;
+struct unsent;
 
 /* The queue of engine/delivery.h. */
 struct deliveries {
@@ -126,6 +127,8 @@ struct engine {
 	struct table accepts;				    /* 2xx of ours that await their ACK */
 	uint32_t in_state[TXN_KIND_COUNT][TXN_STATE_COUNT]; /* how many of them */
 	struct deliveries deliveries;
+	struct unsent *unsent; /* responses that go to another address; newest first */
+	uint32_t n_unsent;
 	struct engine_limits limits;
 	uint32_t awaited[PARTIES]; /* clients that await an answer, by address */
 	uint32_t unheard[PARTIES]; /* answers to INVITEs repeated until an ACK comes, by source */

@@ -78,7 +78,7 @@ static const struct domain_route *proxies_of(
 	const struct resolve_query *query, enum transport *fixed)
 {
 	const struct domain_route *proxies =
-		query->direct ? NULL : routing_find(query->routing, query->uri);
+		query->direct || !query->uri ? NULL : routing_find(query->routing, query->uri);
 	*fixed = TRANSPORT_NONE;
 	if (proxies)
 		uri_transport(query->uri, fixed);
@@ -281,7 +281,11 @@ struct resolve *resolve_start(
 		return resolve;
 	}
 	timers_arm(&engine->timers, &resolve->timer, resolve->deadline_ms);
-	locate_start(&resolve->locate, query->uri, &resolve->options);
+	if (query->uri)
+		locate_start(&resolve->locate, query->uri, &resolve->options);
+	else
+		locate_start_response(&resolve->locate, query->transports[0], query->sent_by,
+			query->sent_by_port, &resolve->options);
 	ask(resolve);
 	return resolve;
 }

@@ -1,5 +1,5 @@
-/* From a URI to the addresses a request may be sent to: sip/locate over the DNS cache, those left
- * out that no leg reaches, dead targets last. */
+/* From a URI to the addresses a request may be sent to, or from a Via to those of a response:
+ * sip/locate over the DNS cache, those left out that no leg reaches, dead targets last. */
 #pragma once
 
 #include "engine/engine.h"
@@ -18,7 +18,9 @@ typedef void (*resolve_fn)(
 	void *arg, enum locate_result result, const struct locate_target *targets, uint32_t n);
 
 struct resolve_query {
-	const struct uri *uri;	       /* of the next hop; copied */
+	const struct uri *uri; /* of the next hop; copied. NULL: a response */
+	struct span sent_by;   /* of a response: host and port in its Via; copied */
+	uint16_t sent_by_port;
 	const struct routing *routing; /* outlives the resolve; NULL: none */
 	bool direct;		       /* to the URI itself, whoever is in charge of its domain */
 	bool too_big_for_udp;

@@ -116,8 +116,8 @@ struct locate {
 /* For a request to `uri` (RFC 3263 4). Copies what it needs. */
 void locate_start(
 	struct locate *locate, const struct uri *uri, const struct locate_options *options);
-/* For a response (RFC 3263 5) whose top Via has this transport, which stands, and this host, as
- * via_response_target names it, and port, 0 when the Via gives none. */
+/* For a response (RFC 3263 5) whose top Via has this transport, which stands, and this host and
+ * port, 0 when it gives none. Copies what it needs. */
 void locate_start_response(struct locate *locate, enum transport transport, struct span host,
 	uint16_t port, const struct locate_options *options);
 
