@@ -8,11 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/relay.h"
 #include "net/control.h"
 #include "net/live.h"
 #include "sip/frame.h"
 
 enum { DEBOUNCE_MS = 150 };
+
+_Static_assert((int)LIVE_IDLE_MS > (int)RELAY_TIMER_C_MS + 64 * (int)TXN_T1_MS,
+	"the connection of a call outlives its ringing");
 
 /* Tells whether the watched files are still those of the last load, so that one save reloads once.
  */

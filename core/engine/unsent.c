@@ -11,7 +11,7 @@ struct unsent {
 	struct engine *engine;
 	struct resolve *resolve; /* NULL: known */
 	struct timer timer;
-	struct flow to;	     /* tried last */
+	struct flow to;	    /* tried last */
 	struct addr origin; /* tried first */
 	struct locate_target targets[RESOLVE_TARGETS_MAX];
 	uint32_t n_targets, next_target;
@@ -51,8 +51,8 @@ static void try_next(struct unsent *unsent)
 		unsent->to = (struct flow){.leg = unsent->to.leg, .peer = *addr};
 		engine->count[COUNT_failovers]++;
 		if (engine_send(engine, &unsent->to, &iov, 1) == 0) {
-			timers_arm(&engine->timers, &unsent->timer,
-				engine_now_ms(engine) + UNSENT_MS);
+			timers_arm(
+				&engine->timers, &unsent->timer, engine_now_ms(engine) + UNSENT_MS);
 			return;
 		}
 	}

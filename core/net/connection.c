@@ -197,6 +197,8 @@ static void write_out(struct connection *c)
 		if (c->n_receipts && c->receipts[0].at <= c->sent)
 			chore_add(&loop_of(c)->after, &c->taken);
 		loop_of(c)->count.stream_bytes_out += (uint64_t)sent;
+		if (c->state == CONNECTION_OPEN)
+			tcp_deadline_start(c, DEADLINE_IDLE);
 	}
 	if (!queued(c))
 		written(c);

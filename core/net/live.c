@@ -245,7 +245,7 @@ static void set_defaults(struct live_options *options)
 	set_default(&options->write_queue, 1 << 20);
 	set_default(&options->connect_ms, 5000);
 	set_default(&options->message_ms, 5000);
-	set_default(&options->idle_ms, 120000);
+	set_default(&options->idle_ms, LIVE_IDLE_MS);
 	set_default(&options->stall_ms, 10000);
 	set_default(&options->accept_pause_ms, 100);
 	set_default(&options->socket_buffer, 4 << 20);

@@ -13,6 +13,13 @@ struct live;
 
 enum { LIVE_LEGS_MAX = 64 }; /* leg indexes given to leg_open are below it */
 
+enum {
+	/* A stream on which no message, ping or byte of ours goes by for that long is closed:
+	 * longer than anybody waits for the next word of a call, which is Timer C and the 64*T1
+	 * after it (RFC 3261 16.6 (11), 16.8). */
+	LIVE_IDLE_MS = 240000,
+};
+
 /* Zero stands for the default. */
 struct live_options {
 	frame_fn frame;		     /* needed for stream legs only */
@@ -24,7 +31,7 @@ struct live_options {
 	uint32_t write_queue;	     /* bytes a connection: 1 MiB */
 	uint32_t connect_ms;	     /* 5000 */
 	uint32_t message_ms;	     /* from the first byte of a message to its last: 5000 */
-	uint32_t idle_ms;	     /* without a message or keep-alive: 120000 */
+	uint32_t idle_ms;	     /* LIVE_IDLE_MS */
 	uint32_t stall_ms;	     /* bytes wait and the peer takes none: 10000 */
 	uint32_t accept_pause_ms;    /* no descriptors left for accept: 100 */
 	uint32_t socket_buffer;	     /* bytes a datagram socket, each way: 4 MiB */

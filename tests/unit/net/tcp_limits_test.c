@@ -54,6 +54,28 @@ static void an_idle_connection_is_closed_and_a_ping_keeps_it(void **state)
 	recorder_free(r);
 }
 
+static void what_we_send_keeps_a_connection(void **state)
+{
+	(void)state;
+	struct recorder *r = stream_recorder((struct live_options){.idle_ms = 200});
+	struct addr leg = open_leg(r, 0, TRANSPORT_TCP, "127.0.0.1:0");
+	struct heard listening = {.fd = connect_to(&leg)}, idle = {.fd = -1};
+	put(listening.fd, "3:one");
+	RUN_UNTIL(r, r->count[EVENT_MESSAGE] == 1);
+	const struct flow to = nth(r, EVENT_MESSAGE, 0)->flow;
+	idle.fd = connect_to(&leg);
+	REPEAT_UNTIL(r, hear(&idle)->ended, {
+		assert_int_equal(send_span(r, &to, SPAN("3:two")), 0);
+		hear(&listening);
+	});
+	assert_false(hear(&listening)->ended);
+	assert_int_equal(statistics(r).closed_idle, 1);
+	RUN_UNTIL(r, hear(&listening)->ended);
+	close(idle.fd);
+	close(listening.fd);
+	recorder_free(r);
+}
+
 static void a_connection_opened_by_us_is_closed_when_idle_too(void **state)
 {
 	(void)state;
@@ -293,6 +315,7 @@ int main(void)
 		cmocka_unit_test(a_slow_sender_is_cut_at_the_deadline_of_its_message),
 		cmocka_unit_test(a_line_end_on_its_own_is_not_a_late_message),
 		cmocka_unit_test(an_idle_connection_is_closed_and_a_ping_keeps_it),
+		cmocka_unit_test(what_we_send_keeps_a_connection),
 		cmocka_unit_test(a_connection_opened_by_us_is_closed_when_idle_too),
 		cmocka_unit_test(one_source_gets_so_many_connections),
 		cmocka_unit_test(all_together_get_so_many_connections),
