@@ -375,7 +375,9 @@ end
 ---@return boolean
 function Message:is_decided() return fact(self, C.VD_DECISION) ~= 0 end
 
---- True when the request belongs to a dialog whose first request went through this proxy (its Route has our mark).
+--- True when the request belongs to a dialog whose first request went through this proxy (its Route has our mark). Where it
+--- goes the mark does not say: contacts change in a dialog. So a party of one can send requests with a To tag to anybody, who
+--- answers them 481 (RFC 3261 12.2.2).
 ---@return boolean
 function Message:is_in_dialog()
 	local code = C.vd_message_in_dialog(script, self[1])
