@@ -85,14 +85,22 @@ static void joins_the_pieces_of_a_message(void **state)
 	struct flow to = {.leg = 0};
 	struct addr leg = open_leg(r, 0, TRANSPORT_UDP, "127.0.0.1:0");
 	int fd = peer_socket(&leg, &to.peer);
-	struct iovec pieces[WORLD_IOV_MAX];
-	for (int i = 0; i < WORLD_IOV_MAX; i++)
-		pieces[i] = (struct iovec){.iov_base = &"abcdefgh"[i % 8], .iov_len = 1};
+	/* One in twenty is too long to be copied into one piece. */
+	static char text[2][WORLD_IOV_MAX * 40 + 1];
+	static const uint32_t length[2] = {1, 40};
+	struct iovec pieces[2][WORLD_IOV_MAX];
+	for (int kind = 0; kind < 2; kind++)
+		for (uint32_t i = 0; i < WORLD_IOV_MAX; i++) {
+			char *at = text[kind] + i * length[kind];
+			memset(at, "abcdefghijklm"[i % 13], length[kind]);
+			pieces[kind][i] = (struct iovec){at, length[kind]};
+		}
 	for (int i = 0; i < 200; i++) /* more than a batch, and more pieces than one holds */
-		assert_int_equal(r->world->send(r->world, &to, pieces, WORLD_IOV_MAX), 0);
+		assert_int_equal(
+			r->world->send(r->world, &to, pieces[i % 20 == 0], WORLD_IOV_MAX), 0);
 	RUN_UNTIL(r, statistics(r).datagrams_out == 200);
-	assert_string_equal(
-		get(fd), "abcdefghabcdefghabcdefghabcdefghabcdefghabcdefghabcdefghabcdefgh");
+	for (int i = 0; i < 200; i++)
+		assert_string_equal(get(fd), text[i % 20 == 0]);
 	close(fd);
 	recorder_free(r);
 }
