@@ -57,14 +57,17 @@ enum contact_kind contact_read(
 	return found->leads_to ? CONTACT_OURS : CONTACT_BAD;
 }
 
-/* One of the two parameters that matter here may be there: `gr`, `ob`. */
+/* `gr` or `ob` may be among the parameters: nearly never. */
 static bool may_have_marks(const struct uri *uri)
 {
-	struct span params = uri->params;
-	for (uint32_t i = 0; i + 2 < params.n; i++) {
-		char first = params.p[i] == ';' ? ascii_lower(params.p[i + 1]) : 0;
+	const char *p = uri->params.p, *end = span_end(uri->params);
+	while (end - p > 2) {
+		char first = ascii_lower(p[1]);
 		if (first == 'g' || first == 'o' || first == '%')
 			return true;
+		p = memchr(p + 1, ';', (size_t)(end - p - 1));
+		if (!p)
+			break;
 	}
 	return false;
 }
@@ -93,8 +96,8 @@ static struct span shown_as_word(struct packet *packet, const struct uri *uri, s
 	struct contact_places places = {.shown_at = out->place, .leads_to = (uint32_t)leads_to};
 	if (contact.n > CONTACT_MAX)
 		return span_of(NULL, 0);
-	uint32_t room =
-		uri->scheme_name.n + 2 + CONTACT_WORD_LENGTH(contact.n) + out->shown.n + PARAMS_MAX;
+	uint32_t room = uri->scheme_name.n + 2 + CONTACT_WORD_LENGTH(contact.n) + out->shown.n +
+			PARAMS_MAX + CONTACT_LETTERS_SLACK;
 	char *text = arena_alloc(arena, room), *at = put_span(text, uri->scheme_name);
 	*at++ = ':';
 	uint32_t n = contact_word_make(key_of(packet, 0), &places, contact, at);

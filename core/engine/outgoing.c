@@ -3,46 +3,105 @@
 #include "base/put.h"
 #include "sip/edit.h"
 
-enum { VIA_TEXT_MAX = LEG_SPEC_MAX + 128, RR_TEXT_MAX = LEG_SPEC_MAX + 96 };
+/* What stands behind the text of the leg. */
+enum {
+	VIA_REST_MAX = sizeof ";branch=;i=\r\n" + BRANCH_TEXT_MAX + 2 * 16,
+	RR_REST_MAX = sizeof ";lr;d=>\r\n" + 16,
+};
 
-static int add_record_route(struct packet *packet, const struct leg *leg, uint64_t mark)
+/* The legs a request leaves by, as their lines stand in it. Leaving by another leg than it came in
+ * we are two hops in one, so that answers and later requests find the right leg (RFC 5658). */
+struct own_hops {
+	const struct leg *leg[2];
+	uint32_t n;
+};
+
+static struct own_hops own_hops(const struct packet *packet, const struct leg *out)
+{
+	const struct leg *in = packet_leg(packet);
+	return (struct own_hops){.leg = {out, in}, .n = in == out ? 1 : 2};
+}
+
+static int add_record_routes(struct packet *packet, const struct own_hops *hops, uint64_t mark)
 {
 	struct msg *msg = &packet->msg;
-	char *text = edit_line_room(msg, RR_TEXT_MAX), *out = text;
-	if (!text)
+	struct span line[2];
+	uint32_t room = 0;
+	for (uint32_t i = 0; i < hops->n; i++)
+		room += hops->leg[i]->record_route_n + RR_REST_MAX;
+	char *out = edit_line_room(msg, hops->n, room);
+	if (!out)
 		return EDIT_TOO_MANY;
-	out = put_span(out, span_of(leg->record_route, leg->record_route_n));
-	out = put_text(out, ";lr;d=");
-	out = put_hex64(out, mark);
-	*out++ = '>';
+	for (uint32_t i = 0; i < hops->n; i++) {
+		const struct leg *leg = hops->leg[i];
+		char *begin = out;
+		out = put_span(out, span_of(leg->record_route, leg->record_route_n));
+		out = put_hex64(put_text(out, ";lr;d="), mark);
+		out = put_text(out, ">\r\n");
+		line[i] = span_between(begin, out);
+	}
 	int at = msg_find(msg, HDR_RECORD_ROUTE, 0);
 	if (at < 0)
 		at = msg_find(msg, HDR_VIA, 0);
-	return edit_insert_line(msg, at, HDR_RECORD_ROUTE, span_between(text, out));
+	edit_insert_lines(msg, at, HDR_RECORD_ROUTE, line, hops->n);
+	return 0;
 }
 
-/* Puts our Via on top; `*below` becomes its branch. `connection`: where the answer goes back on, if
- * the request came by a stream. */
-static int add_via(struct packet *packet, const struct leg *leg, struct branch_below *below,
-	const struct route *route, uint32_t number, uint64_t connection)
+struct own_branch {
+	struct branch_below below;
+	char text[BRANCH_TEXT_MAX];
+	uint32_t n;
+};
+
+/* From below: each vouches for the one under it. */
+static void make_branches(struct packet *packet, const struct own_hops *hops,
+	const struct route *route, uint32_t number, struct own_branch branch[2])
+{
+	struct branch_below below = branch_below(msg_top_via(&packet->msg));
+	for (uint32_t i = hops->n; i-- > 0;) {
+		struct own_branch *own = &branch[i];
+		own->below = below;
+		uint64_t part =
+			branch_answer_part(&route->seed, &hops->leg[i]->shown, &below, number);
+		own->n = (uint32_t)(put_branch(own->text, part, route->loop_part, number) -
+				    own->text);
+		below = (struct branch_below){.branch = span_of(own->text, own->n)};
+	}
+}
+
+/* The lowest one says on which connection the answer goes back, if the request came by a stream. */
+static int add_vias(struct packet *packet, const struct own_hops *hops, const struct route *route,
+	uint32_t number, struct outgoing *made)
 {
 	struct msg *msg = &packet->msg;
-	char *text = edit_line_room(msg, VIA_TEXT_MAX), *out = text;
-	if (!text)
+	struct own_branch branch[2];
+	struct span line[2];
+	uint64_t connection = packet->from.connection;
+	uint32_t room = 0;
+	for (uint32_t i = 0; i < hops->n; i++)
+		room += hops->leg[i]->via_n + VIA_REST_MAX;
+	char *out = edit_line_room(msg, hops->n, room);
+	if (!out)
 		return EDIT_TOO_MANY;
-	out = put_span(out, span_of(leg->via, leg->via_n));
-	out = put_text(out, ";branch=");
-	char *branch = out;
-	uint64_t answer_part = branch_answer_part(&route->seed, &leg->shown, below, number);
-	out = put_branch(out, answer_part, route->loop_part, number);
-	struct span written = span_between(branch, out);
-	if (connection) {
-		out = put_text(out, ";i=");
-		out = put_hex64(out, connection);
-		out = put_hex64(out, branch_connection_part(&route->seed, below, connection));
+	make_branches(packet, hops, route, number, branch);
+	for (uint32_t i = 0; i < hops->n; i++) {
+		char *begin = out;
+		out = put_span(out, span_of(hops->leg[i]->via, hops->leg[i]->via_n));
+		out = put_text(out, ";branch=");
+		if (i == 0)
+			made->branch = span_of(out, branch[0].n);
+		out = put_span(out, span_of(branch[i].text, branch[i].n));
+		if (connection && i == hops->n - 1) {
+			out = put_hex64(put_text(out, ";i="), connection);
+			out = put_hex64(out,
+				branch_connection_part(&route->seed, &branch[i].below, connection));
+		}
+		out = put_text(out, "\r\n");
+		line[i] = span_between(begin, out);
 	}
-	*below = (struct branch_below){.branch = written};
-	return edit_insert_line(msg, msg_find(msg, HDR_VIA, 0), HDR_VIA, span_between(text, out));
+	edit_insert_lines(msg, msg_find(msg, HDR_VIA, 0), HDR_VIA, line, hops->n);
+	made->vias = (int)hops->n;
+	return 0;
 }
 
 /* In requests that may form a dialog: later ones follow the route set that made (RFC 3261 16.6
@@ -118,30 +177,12 @@ int outgoing_edit(struct packet *packet, const struct route *route, struct leg *
 	uint32_t number, struct outgoing *made)
 {
 	struct msg *msg = &packet->msg;
-	struct leg *in = packet_leg(packet);
-	uint64_t connection = packet->from.connection;
 	bool record = wants_record_route(packet);
 	const struct nameaddr *from = msg_from(msg);
-	uint64_t mark = from ? route->seed.mark : 0;
-	const struct via *via = msg_top_via(msg);
-	struct branch_below below = branch_below(via);
+	struct own_hops hops = own_hops(packet, out);
 	*made = (struct outgoing){0};
 	int rc = set_max_forwards(msg, route->hops_left) | apply_route(packet, route, out);
-	/* Leaving by another leg we are two hops in one, so that answers and later requests find
-	 * the right leg (RFC 5658). */
-	if (in != out && rc == 0) {
-		rc = record ? add_record_route(packet, in, mark) : 0;
-		if (rc == 0)
-			rc = add_via(packet, in, &below, route, number, connection);
-		made->vias += rc == 0;
-		connection = 0;
-	}
 	if (record && rc == 0)
-		rc = add_record_route(packet, out, mark);
-	if (rc == 0) {
-		rc = add_via(packet, out, &below, route, number, connection);
-		made->vias += rc == 0;
-	}
-	made->branch = below.branch;
-	return rc;
+		rc = add_record_routes(packet, &hops, from ? route->seed.mark : 0);
+	return rc == 0 ? add_vias(packet, &hops, route, number, made) : rc;
 }

@@ -5,8 +5,8 @@
 #include "engine/route.h"
 
 struct outgoing {
-	int vias; /* of ours, now on top: 1, or 2 when it leaves by another leg; fewer after a
-		     failure */
+	int vias; /* of ours, now on top: 1, or 2 when it leaves by another leg; 0 after a failure
+		   */
 	struct span branch; /* of the topmost */
 };
 

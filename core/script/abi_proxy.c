@@ -332,7 +332,7 @@ int vd_letters(struct vd_script *script, const char *bytes, uint32_t n, vd_value
 	if (n > URI_LENGTH_MAX)
 		return VD_LIMIT;
 	free(script->scratch);
-	script->scratch = must_alloc(2 * (size_t)n + 1);
+	script->scratch = must_alloc(2 * (size_t)n + CONTACT_LETTERS_SLACK);
 	give(out, span_of(script->scratch, contact_letters(span_of(bytes, n), script->scratch)));
 	return VD_TEXT;
 }

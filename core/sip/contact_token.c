@@ -89,8 +89,13 @@ static bool encrypt(EVP_CIPHER_CTX *aes, const unsigned char *in, uint32_t n, un
 	return EVP_EncryptUpdate(aes, out, &written, in, (int)n) > 0 && written == (int)n;
 }
 
+/* Eight bytes at a time, and then what is left. */
 static void add_to(unsigned char *to, const unsigned char *from, uint32_t n)
 {
+	for (; n >= 8; to += 8, from += 8, n -= 8) {
+		uint64_t sum = load_u64((const char *)to) ^ load_u64((const char *)from);
+		memcpy(to, &sum, 8);
+	}
 	for (uint32_t i = 0; i < n; i++)
 		to[i] ^= from[i];
 }
@@ -102,12 +107,9 @@ static bool find_iv(struct contact_key *key, uint64_t shown_at, const unsigned c
 {
 	unsigned char blocks[BLOCK + TEXT_BLOCKS_MAX];
 	uint32_t all = BLOCK + (n + BLOCK - 1) / BLOCK * BLOCK;
-	memset(blocks, 0, BLOCK);
 	memset(blocks + all - BLOCK, 0, BLOCK); /* the last one ends with zeros */
-	for (int i = 0; i < 4; i++)
-		blocks[i] = (unsigned char)(n >> (8 * i));
-	for (int i = 0; i < 8; i++)
-		blocks[8 + i] = (unsigned char)(shown_at >> (8 * i));
+	const uint64_t first[] = {htole64(n), htole64(shown_at)};
+	memcpy(blocks, first, BLOCK);
 	add_to(blocks, key->last, BLOCK);
 	memcpy(blocks + BLOCK, text, n);
 	if (!encrypt(key->mac, blocks, all, blocks))
@@ -141,9 +143,9 @@ static bool run(
 /* a to z, 2 to 7 (RFC 4648 6): of eight bytes the first five become eight letters, without a
  * branch.
  */
-static inline void put_letters(char *out, const char in[8])
+static inline void put_letters(char *out, uint64_t bytes)
 {
-	uint64_t x = be64toh(load_u64(in)) >> 24;
+	uint64_t x = bytes >> 24;
 	x = (x & 0xfffff00000) << 12 | (x & 0xfffff); /* 5 bits in each byte, by halves */
 	x = (x & 0x000ffc00000ffc00) << 6 | (x & 0x000003ff000003ff);
 	x = (x & 0x03e003e003e003e0) << 3 | (x & 0x001f001f001f001f);
@@ -153,16 +155,24 @@ static inline void put_letters(char *out, const char in[8])
 	memcpy(out, &x, 8);
 }
 
+/* The last `rest` (0 to 7) bytes before `end`, on top of a word; at least eight are there. */
+static inline uint64_t load_last(const char *end, uint32_t rest)
+{
+	return rest ? be64toh(load_u64(end - 8)) << 8 * (8 - rest) : 0;
+}
+
 uint32_t contact_letters(struct span bytes, char *out)
 {
 	uint32_t at = 0, n = (bytes.n * 8 + 4) / 5;
-	char *end = out + n, rest[16] = {0}, last[16];
+	char few[8] = {0};
 	for (; at + 8 <= bytes.n; at += 5, out += 8)
-		put_letters(out, bytes.p + at);
-	memcpy(rest, bytes.p + at, bytes.n - at); /* seven bytes at most */
-	put_letters(last, rest);
-	put_letters(last + 8, rest + 5);
-	memcpy(out, last, (size_t)(end - out));
+		put_letters(out, be64toh(load_u64(bytes.p + at)));
+	const char *end = span_end(bytes);
+	if (bytes.n < 8)
+		end = (char *)memcpy(few + 8 - bytes.n, bytes.p, bytes.n) + bytes.n;
+	uint64_t rest = load_last(end, bytes.n - at);
+	put_letters(out, rest);
+	put_letters(out + 8, rest << 40);
 	return n;
 }
 

@@ -25,7 +25,10 @@ enum {
 };
 /* Characters of the word for a contact of `n` bytes: 1.6 n and at most 27. */
 #define CONTACT_WORD_LENGTH(n) (1 + ((CONTACT_FIXED + (n)) * 8 + 4) / 5)
+/* Letters are written in eights: so many bytes behind them are lost too. */
+enum { CONTACT_LETTERS_SLACK = 16 };
 enum { CONTACT_WORD_MAX = CONTACT_WORD_LENGTH(CONTACT_MAX) };
+enum { CONTACT_WORD_ROOM = CONTACT_WORD_MAX + CONTACT_LETTERS_SLACK };
 
 /* One key with its contexts: for one thread. */
 struct contact_key;
@@ -40,8 +43,8 @@ struct contact_places {
 	uint32_t leads_to;
 };
 
-/* Writes the word into `out` (CONTACT_WORD_LENGTH of it); its length, or 0: the contact is empty or
- * longer than CONTACT_MAX. */
+/* Writes the word into `out` (CONTACT_WORD_LENGTH and CONTACT_LETTERS_SLACK); its length, or 0: the
+ * contact is empty or longer than CONTACT_MAX. */
 uint32_t contact_word_make(struct contact_key *key, const struct contact_places *places,
 	struct span contact, char *out);
 /* It may be a word of ours: right letters, long enough. Cheap. */
@@ -51,7 +54,8 @@ bool contact_word_is_like(struct span word);
 uint32_t contact_word_read(
 	struct contact_key *key, struct contact_places *places, struct span word, char *out);
 
-/* The letters alone, for those who encrypt on their own: (n * 8 + 4) / 5 of them. */
+/* The letters alone, for those who encrypt on their own: (n * 8 + 4) / 5 of them, and
+ * CONTACT_LETTERS_SLACK. */
 uint32_t contact_letters(struct span bytes, char *out);
 /* Back; the number of bytes, or -1: other letters, or bits that no bytes have. */
 int64_t contact_bytes(struct span letters, char *out);

@@ -81,16 +81,27 @@ static void header_replace(struct msg *msg, int i, struct hdr hdr)
 	views_changed(msg, msg->id[i]);
 }
 
-static void header_insert(struct msg *msg, int at, enum hdr_id id, struct hdr hdr)
+/* Makes room for `n` headers at index `at`. */
+static void headers_open(struct msg *msg, int at, int n)
 {
 	size_t behind = (size_t)(msg->n_headers - at);
 	msg_wake(msg);
-	memmove(msg->headers + at + 1, msg->headers + at, behind * sizeof msg->headers[0]);
-	memmove(msg->id + at + 1, msg->id + at, behind);
-	msg->n_headers++;
+	memmove(msg->headers + at + n, msg->headers + at, behind * sizeof msg->headers[0]);
+	memmove(msg->id + at + n, msg->id + at, behind);
+	msg->n_headers = (uint16_t)(msg->n_headers + n);
+}
+
+static void header_fill(struct msg *msg, int at, enum hdr_id id, struct hdr hdr)
+{
 	msg->headers[at] = hdr;
 	msg->id[at] = (uint8_t)id;
 	msg->head_n += hdr.line_n;
+}
+
+static void header_insert(struct msg *msg, int at, enum hdr_id id, struct hdr hdr)
+{
+	headers_open(msg, at, 1);
+	header_fill(msg, at, id, hdr);
 	views_changed(msg, id);
 }
 
@@ -168,26 +179,28 @@ int edit_insert(struct msg *msg, int at, enum hdr_id id, struct span value)
 	return 0;
 }
 
-char *edit_line_room(struct msg *msg, uint32_t n)
+char *edit_line_room(struct msg *msg, uint32_t lines, uint32_t n)
 {
-	if (msg->n_headers == MSG_HEADERS_MAX || !fits(msg, (size_t)n + 2, 0))
+	if (msg->n_headers + lines > MSG_HEADERS_MAX || !fits(msg, n, 0))
 		return NULL;
-	return arena_alloc(&msg->arena, n + 2);
+	return arena_alloc(&msg->arena, n);
 }
 
-int edit_insert_line(struct msg *msg, int at, enum hdr_id id, struct span line)
+void edit_insert_lines(
+	struct msg *msg, int at, enum hdr_id id, const struct span *lines, uint32_t n)
 {
 	uint32_t name_n = hdr_name(id).n;
-	char *end = (char *)(uintptr_t)span_end(line);
-	memcpy(end, "\r\n", 2);
-	arena_shrink(&msg->arena, end + 2);
-	header_insert(msg, at < 0 ? 0 : at, id,
-		(struct hdr){.line = line.p,
-			.line_n = (uint16_t)(line.n + 2),
-			.value_at = (uint16_t)(name_n + 2),
-			.value_n = (uint16_t)(line.n - name_n - 2),
-			.name_n = (uint16_t)name_n});
-	return 0;
+	at = at < 0 ? 0 : at;
+	headers_open(msg, at, (int)n);
+	for (uint32_t i = 0; i < n; i++)
+		header_fill(msg, at + (int)i, id,
+			(struct hdr){.line = lines[i].p,
+				.line_n = (uint16_t)lines[i].n,
+				.value_at = (uint16_t)(name_n + 2),
+				.value_n = (uint16_t)(lines[i].n - name_n - 4),
+				.name_n = (uint16_t)name_n});
+	arena_shrink(&msg->arena, (char *)(uintptr_t)span_end(lines[n - 1]));
+	views_changed(msg, id);
 }
 
 int edit_value(struct msg *msg, int i, struct span value)

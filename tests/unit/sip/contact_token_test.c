@@ -58,7 +58,7 @@ static struct span random_contact(char text[512])
 }
 
 static struct span word_of(
-	struct contact_key *key, struct span contact, char word[CONTACT_WORD_MAX])
+	struct contact_key *key, struct span contact, char word[CONTACT_WORD_ROOM])
 {
 	uint32_t n = contact_word_make(key, &places, contact, word);
 	assert_true(n > 0);
@@ -77,7 +77,7 @@ static uint32_t read_back(struct contact_key *key, struct span word, char out[CO
 static void a_hundred_thousand_contacts_come_back_byte_for_byte(void **state)
 {
 	(void)state;
-	char text[512], word[CONTACT_WORD_MAX], back[CONTACT_MAX], uri_text[CONTACT_WORD_MAX + 32];
+	char text[512], word[CONTACT_WORD_ROOM], back[CONTACT_MAX], uri_text[CONTACT_WORD_MAX + 32];
 	struct contact_key *key = contact_key_new(SECRET), *twin = contact_key_new(SECRET);
 	uint32_t longest = 0;
 	for (int i = 0; i < 100000; i++) {
@@ -92,7 +92,7 @@ static void a_hundred_thousand_contacts_come_back_byte_for_byte(void **state)
 		/* by another engine with the same key, which is what a restart makes of one */
 		assert_true(span_eq(span_of(back, read_back(twin, made, back)), contact));
 		/* the same once more */
-		char again[CONTACT_WORD_MAX];
+		char again[CONTACT_WORD_ROOM];
 		assert_true(span_eq(word_of(twin, contact, again), made));
 	}
 	assert_true(longest > 200);
@@ -104,7 +104,7 @@ static void a_hundred_thousand_contacts_come_back_byte_for_byte(void **state)
 static void words_stay_what_they_are(void **state)
 {
 	(void)state;
-	char word[CONTACT_WORD_MAX];
+	char word[CONTACT_WORD_ROOM];
 	struct contact_key *key = contact_key_new(SECRET);
 	assert_true(span_eq(word_of(key, SPAN("alice@10.0.0.1:5062;transport=udp"), word),
 		SPAN("bep5kprniqhluksy4asm3qfzbfny6ziqfqiyw2zw6alqszhc3qsaqdnpbngx5olch3zzsmj64oth2"
@@ -115,7 +115,7 @@ static void words_stay_what_they_are(void **state)
 static void a_word_that_was_lower_or_upper_cased_is_still_read(void **state)
 {
 	(void)state;
-	char word[CONTACT_WORD_MAX], back[CONTACT_MAX];
+	char word[CONTACT_WORD_ROOM], back[CONTACT_MAX];
 	struct contact_key *key = contact_key_new(SECRET);
 	struct span contact = SPAN("Alice@10.0.0.1:5062"), made = word_of(key, contact, word);
 	for (uint32_t i = 0; i < made.n; i++)
@@ -128,7 +128,7 @@ static void a_word_that_was_lower_or_upper_cased_is_still_read(void **state)
 static void any_flipped_bit_makes_a_word_nothing(void **state)
 {
 	(void)state;
-	char text[512], word[CONTACT_WORD_MAX], bytes[CONTACT_WORD_MAX], back[CONTACT_MAX];
+	char text[512], word[CONTACT_WORD_ROOM], bytes[CONTACT_WORD_MAX], back[CONTACT_MAX];
 	struct contact_key *key = contact_key_new(SECRET);
 	for (int i = 0; i < 200; i++) {
 		struct span made = word_of(key, random_contact(text), word);
@@ -147,7 +147,7 @@ static void any_flipped_bit_makes_a_word_nothing(void **state)
 static void any_other_letter_makes_a_word_nothing(void **state)
 {
 	(void)state;
-	char word[CONTACT_WORD_MAX], back[CONTACT_MAX];
+	char word[CONTACT_WORD_ROOM], back[CONTACT_MAX];
 	struct contact_key *key = contact_key_new(SECRET);
 	for (uint32_t length = 1; length < 12; length++) { /* all ways bits can be left over */
 		struct span made = word_of(key, span_of("a@b.example.com", length), word);
@@ -172,7 +172,7 @@ static void any_other_letter_makes_a_word_nothing(void **state)
 static void another_key_or_another_place_reads_nothing(void **state)
 {
 	(void)state;
-	char word[CONTACT_WORD_MAX], back[CONTACT_MAX];
+	char word[CONTACT_WORD_ROOM], back[CONTACT_MAX];
 	struct contact_key *key = contact_key_new(SECRET),
 			   *other = contact_key_new(SPAN("correct horse battery stapler"));
 	struct span made = word_of(key, SPAN("alice@10.0.0.1"), word);
@@ -187,7 +187,7 @@ static void another_key_or_another_place_reads_nothing(void **state)
 static void contacts_that_differ_in_one_letter_have_words_that_differ_everywhere(void **state)
 {
 	(void)state;
-	char text[512], word[CONTACT_WORD_MAX], other[CONTACT_WORD_MAX];
+	char text[512], word[CONTACT_WORD_ROOM], other[CONTACT_WORD_ROOM];
 	struct contact_key *key = contact_key_new(SECRET);
 	uint32_t same = 0, letters = 0;
 	for (int i = 0; i < 1000; i++) {
@@ -214,7 +214,7 @@ static void names_of_users_are_no_words(void **state)
 static void the_longest_contact_fits_and_a_longer_one_is_refused(void **state)
 {
 	(void)state;
-	static char text[CONTACT_MAX + 1], word[CONTACT_WORD_MAX], back[CONTACT_MAX];
+	static char text[CONTACT_MAX + 1], word[CONTACT_WORD_ROOM], back[CONTACT_MAX];
 	struct contact_key *key = contact_key_new(SECRET);
 	memset(text, 'x', sizeof text);
 	struct span made = word_of(key, span_of(text, CONTACT_MAX), word);
@@ -225,12 +225,26 @@ static void the_longest_contact_fits_and_a_longer_one_is_refused(void **state)
 	contact_key_free(key);
 }
 
+static void letters_of_any_length_come_back(void **state)
+{
+	(void)state;
+	char bytes[40], letters[64 + CONTACT_LETTERS_SLACK], back[40];
+	for (uint32_t n = 0; n <= sizeof bytes; n++) {
+		for (uint32_t i = 0; i < n; i++)
+			bytes[i] = (char)draw(256);
+		uint32_t made = contact_letters(span_of(bytes, n), letters);
+		assert_int_equal(made, (n * 8 + 4) / 5);
+		assert_int_equal(contact_bytes(span_of(letters, made), back), n);
+		assert_memory_equal(bytes, back, n);
+	}
+}
+
 /* No judgement: what a word costs, for whoever reads the log (make bench has it too). */
 static void says_what_a_word_costs(void **state)
 {
 	(void)state;
 	enum { ROUNDS = 100000 };
-	char word[CONTACT_WORD_MAX], back[CONTACT_MAX];
+	char word[CONTACT_WORD_ROOM], back[CONTACT_MAX];
 	struct contact_key *key = contact_key_new(SECRET);
 	struct span contact = SPAN("alice@10.0.0.1:5062;transport=udp"), made = {0};
 	struct timespec begin, middle, end;
@@ -265,6 +279,7 @@ int main(void)
 			contacts_that_differ_in_one_letter_have_words_that_differ_everywhere),
 		cmocka_unit_test(names_of_users_are_no_words),
 		cmocka_unit_test(the_longest_contact_fits_and_a_longer_one_is_refused),
+		cmocka_unit_test(letters_of_any_length_come_back),
 		cmocka_unit_test(says_what_a_word_costs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
