@@ -21,20 +21,18 @@ $(BUILD)/bench/timers: $(addprefix tests/bench/,timers.c measure.c) $(base_OBJ) 
 	$(call say,cc,$@)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g $(WARN) -Icore -o $@ $(filter %.c %.o,$^) $(LDLIBS)
 
-.PHONY: bench bench-contacts bench-instr bench-parse
-## bench        CPU per SIP message and memory per call beside a bare forwarder and Kamailio; timers (BENCH=--quick)
-bench: $(BENCH_BIN) $(BUILD)/bench/timers $(BUILD)/viaduct
+.PHONY: bench bench-instr bench-parse
+## bench        CPU per SIP message and memory per call beside a bare forwarder and Kamailio; hidden contacts; timers (BENCH=--quick)
+bench: $(BENCH_BIN) $(BUILD)/bench/timers $(BUILD)/tests/unit/sip/contact_token_test $(BUILD)/viaduct
 	BUILD=$(BUILD) tests/bench/run $(BENCH)
+	$(BUILD)/tests/unit/sip/contact_token_test 2>&1 | grep ' ns '
 	BUILD=$(BUILD) tests/bench/memory
 	$(BUILD)/bench/timers
-
-## bench-contacts  the same with contacts hidden, in C and in Lua, beside Kamailio's topoh (BENCH=--quick)
-bench-contacts: $(BENCH_BIN) $(BUILD)/viaduct $(BUILD)/tests/unit/sip/contact_token_test
-	BUILD=$(BUILD) tests/bench/contacts $(BENCH)
 
 ## bench-instr  user-space instructions per message, by callgrind
 bench-instr: $(BENCH_BIN) $(BUILD)/viaduct
 	BUILD=$(BUILD) tests/bench/instr viaduct invite invite+200
+	BUILD=$(BUILD) tests/bench/instr viaduct-contacts invite invite+200
 	BUILD=$(BUILD) tests/bench/instr viaduct-router call
 
 ## bench-parse  instructions to read one message, step by step, by callgrind

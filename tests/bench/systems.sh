@@ -1,5 +1,5 @@
 # systems.sh - sourced by run and instr: starts and stops the systems that are compared, each
-# on 127.0.0.1:25060/udp and CPU 1, one at a time. Needs $build (the build directory).
+# on 127.0.0.1:25060/udp (some on 25061 too) and CPU 1, one at a time. Needs $build (the build directory).
 # shellcheck shell=bash
 
 port=25060
@@ -16,6 +16,8 @@ die() {
 	echo "bench: $*" >&2
 	exit 1
 }
+
+two_sides=(-l "udp:127.0.0.1:$port" -l "udp:127.0.0.1:$((port + 1))")
 
 port_taken() {
 	grep -qi "^ *[0-9]*: [0-9A-F]*:$(printf %04X $port) " /proc/net/udp
@@ -58,7 +60,14 @@ command_of() { # SYSTEM: sets $command
 		command=("$build/viaduct" run -l "udp:127.0.0.1:$port" -s "$work/control"
 			"$here/stateful.lua")
 		;;
-	kamailio-native | kamailio-lua | kamailio-tm-native | kamailio-tm-lua)
+	viaduct-contacts) # as it ships, with a second side: each message leaves by the other, contacts are words
+		command=("$build/viaduct" run "${two_sides[@]}" -s "$work/control" "$top/scripts/proxy.lua")
+		;;
+	viaduct-contacts-lua) # the words are a script's
+		command=("$build/viaduct" run "${two_sides[@]}" -s "$work/control"
+			"$top/examples/custom_rewrite.lua")
+		;;
+	kamailio-native | kamailio-lua | kamailio-tm-native | kamailio-tm-lua | kamailio-topoh)
 		command=(kamailio -DD -E -x tlsf -X fm -m 1024 -M 64 -Y "$work" -P "$work/pid"
 			-w "$here/kamailio" -f "$here/kamailio/${1#kamailio-}.cfg")
 		;;

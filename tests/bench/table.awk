@@ -48,13 +48,27 @@ function median(what) {
 	lost[row] += value("lost") + value("failed")
 }
 
+# Round by round, for what is compared ran one right after the other.
+function keep_ratios(system_name, plain, work,    i, row, base) {
+	row = system_name " " work
+	base = plain " " work " cpu"
+	for (i = 1; i <= count[row " cpu"] && i <= count[base]; i++)
+		keep(row " plain", samples[row " cpu", i] / samples[base, i])
+}
+
 END {
+	# The forward that hides no contacts, for those that do.
+	plain_of["viaduct-contacts"] = plain_of["viaduct-contacts-lua"] = "viaduct"
+	plain_of["kamailio-topoh"] = "kamailio-native"
+	modes = split("invite invite+200 call", mode)
+	for (name in plain_of)
+		for (m = 1; m <= modes; m++)
+			keep_ratios(name, plain_of[name], mode[m])
 	print "CPU microseconds per SIP message (user+sys of the proxy), closed loop, medians"
 	printf "latency: INVITE, one way, at %d/s\n\n", rate
-	form = "%-16s %-11s %8s %15s %7s %10s %6s %9s %15s %6s\n"
-	printf form, "system", "work", "CPU us", "(min-max)", "x bare", "messages/s", "user", \
-		"RSS KB", "p50/p99 us", "lost"
-	modes = split("invite invite+200 call", mode)
+	form = "%-20s %-11s %8s %15s %7s %8s %10s %6s %9s %15s %6s\n"
+	printf form, "system", "work", "CPU us", "(min-max)", "x bare", "x plain", "messages/s", \
+		"user", "RSS KB", "p50/p99 us", "lost"
 	for (s = 1; s <= systems; s++)
 		for (m = 1; m <= modes; m++) {
 			row = order[s] " " mode[m]
@@ -63,12 +77,14 @@ END {
 			cpu = median(row " cpu")
 			n = count[row " cpu"]
 			bare = count["bare " mode[m] " cpu"] ? median("bare " mode[m] " cpu") : 0
+			plain = count[row " plain"] ? median(row " plain") : 0
 			latency = ""
 			if (count[row " p99"])
 				latency = sprintf("%.0f/%.0f", median(row " p50"), median(row " p99"))
 			printf form, order[s], mode[m], sprintf("%.2f", cpu), \
 				sprintf("(%.2f-%.2f)", samples[row " cpu", 1], samples[row " cpu", n]), \
 				bare ? sprintf("%.2f", cpu / bare) : "", \
+				plain ? sprintf("%.2f", plain) : "", \
 				sprintf("%.0f", median(row " rate")), \
 				sprintf("%.0f%%", median(row " user") * 100), \
 				median(row " rss"), latency, lost[row] + 0
