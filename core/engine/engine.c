@@ -466,6 +466,7 @@ void engine_free(struct engine *engine)
 	targets_free(engine->targets);
 	auth_free(engine->auth);
 	notes_free(engine->rates);
+	notes_free(engine->refused);
 	contact_key_free(engine->contact_key);
 	msg_fini(&engine->scratch);
 	for (uint32_t i = 0; i < engine->n_packets; i++) {

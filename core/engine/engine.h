@@ -22,7 +22,9 @@
 #include "sip/write.h"
 
 enum {
-	PACKETS_MAX = 16384,	    /* received messages in work at one time; beyond: 503 */
+	REFUSED_NOTES_MAX =
+		16384,	     /* INVITEs whose ACK is awaited; of others it goes on to the callee */
+	PACKETS_MAX = 16384, /* received messages in work at one time; beyond: 503 */
 	TRANSACTIONS_MAX = 1000000, /* clients and servers together; beyond: 503 */
 	/* Clients that await the answer of one address: whoever takes all and answers nothing
 	 * leaves room for the others. Beyond: 503. */
@@ -141,8 +143,9 @@ struct engine {
 	void **garbage;		 /* freed at the end of the turn */
 	uint32_t n_garbage, garbage_size;
 
-	struct auth *auth;   /* NULL until somebody is asked for a password */
-	struct notes *rates; /* NULL until somebody is counted */
+	struct auth *auth;     /* NULL until somebody is asked for a password */
+	struct notes *rates;   /* NULL until somebody is counted */
+	struct notes *refused; /* INVITEs inside dialogs, statelessly; NULL until one was */
 
 	struct lookup *lookups;
 	uint32_t n_lookups, free_lookup;
@@ -193,8 +196,9 @@ void packet_reply(struct packet *packet, uint32_t code, struct span reason, stru
 int packet_reply_full(struct packet *packet, const struct reply *reply);
 /* Where an answer to this request goes. */
 struct flow packet_reply_flow(struct packet *packet);
-/* An ACK to a failure we answered statelessly: it has the branch of its INVITE and our To-tag,
- * which nobody can make up. There is nothing more to do about it (RFC 3261 8.2.7). */
+/* An ACK to a failure we answered statelessly: it has the branch of its INVITE, and our To-tag,
+ * which nobody can make up, or inside a dialog its number within the 64*T1 that count. There is
+ * nothing more to do about it (RFC 3261 8.2.7). */
 bool packet_acks_own_reply(struct packet *packet);
 void packet_drop(struct packet *packet, enum counter why);
 

@@ -523,6 +523,39 @@ flow "the ACK to a 2xx passes in its dialog or with the credentials of its INVIT
 	end,
 }
 
+flow "the ACK to a challenge inside a dialog is absorbed, and the ACK to what was then accepted passes" {
+	script_text = PROXY,
+	run = function(net)
+		local alice, bob = net:phone("alice", ALICE), net:phone("bob", BOB)
+		called(net, alice, bob)
+		bob:reply(200)
+		local answer, remote = alice:expect(200), "sip:bob@198.51.100.8:5060"
+		local function inside(method, given)
+			given.call_id, given.from, given.to = answer:header "Call-ID", answer:header "From", answer:header "To"
+			given.route = answer:rows "Record-Route"
+			return alice:request(method, remote, given)
+		end
+		local again = inside("INVITE", { cseq = 77 })
+		local refused = alice:expect(407) { To = answer:header "To" }
+		alice:same_transaction("ACK", again, { to = refused:header "To" })
+		alice:same_transaction("ACK", again, { to = refused:header "To" })
+		bob:expect_nothing()
+		net:counts { acks_absorbed = 3 }
+		local line = digest.answer(digest.challenge(refused),
+			{ user = "alice", password = "secret", method = "INVITE", uri = remote })
+		inside("INVITE", { cseq = 78, via = again:rows("Via")[1], headers = { line } })
+		bob:expect "INVITE"
+		bob:reply(200)
+		alice:expect(200)
+		inside("ACK", { cseq = 78, via = again:rows("Via")[1] })
+		bob:expect "ACK"
+		net:advance(33)
+		alice:same_transaction("ACK", again, { to = refused:header "To" })
+		bob:expect "ACK"
+		bob:expect_nothing()
+	end,
+}
+
 flow "an INVITE that is repeated passes again, unchanged" {
 	script_text = PROXY,
 	run = function(net)
