@@ -126,36 +126,13 @@ static void forward_by(struct packet *packet, const struct route *route, struct 
 	answer(packet, code, span_of(NULL, 0));
 }
 
-/* Where to leave by: as the word in the Request-URI says; the side a binding came from; as our own
- * Route says; the leg that names the target's network; of two sides the other one; where it came
- * in. */
-static struct leg *choose_leg(
-	struct packet *packet, const struct route *route, const struct locate_target *target)
-{
-	struct engine *engine = packet->engine;
-	struct leg *in = packet_leg(packet);
-	struct leg_wish wish = {.leg = route->leg, .rather = in};
-	if (addr_is_unroutable(&target->addr))
-		return NULL;
-	if (route->found && route->at_target) {
-		wish.leg = NULL;
-		wish.place = route->contact.leads_to;
-		wish.nowhere_else = true;
-	} else if (packet->home && (route->at_target || !packet->home_only)) {
-		wish.leg = NULL;
-		wish.place = packet->home;
-		wish.nowhere_else = packet->home_only;
-	} else if (!wish.leg) {
-		wish.leg = legs_naming(engine, target);
-		wish.place = legs_other_place(engine, in);
-	}
-	return legs_towards(engine, target, &wish);
-}
-
 static enum forward_result plan_towards(
 	struct packet *packet, const struct route *route, const struct locate_target *target)
 {
-	struct leg *out = choose_leg(packet, route, target);
+	struct leg_wish wish = route_wish(packet, route);
+	struct leg *out = addr_is_unroutable(&target->addr)
+				  ? NULL
+				  : legs_towards(packet->engine, target, &wish);
 	if (!out)
 		answer(packet, 503, span_of(NULL, 0));
 	else if (legs_is_own_address(packet->engine, out->address.transport, &target->addr))

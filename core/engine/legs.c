@@ -423,11 +423,14 @@ struct leg *legs_towards(
 	struct engine *engine, const struct locate_target *target, const struct leg_wish *wish)
 {
 	static const enum transport any[] = {TRANSPORT_UDP, TRANSPORT_TCP};
+	struct leg *first = wish->leg;
+	if (!first && wish->by_network)
+		first = legs_naming(engine, target);
 	for (unsigned t = 0; t < (target->transport ? 1 : 2); t++) {
 		enum transport wanted = target->transport ? target->transport : any[t];
 		struct leg *leg = NULL;
-		if (wish->leg && can_reach(wish->leg, wanted, target))
-			return wish->leg;
+		if (first && can_reach(first, wanted, target))
+			return first;
 		if (wish->place)
 			leg = first_at(engine, wish->place, wanted, target);
 		if (!leg && !wish->nowhere_else)

@@ -138,6 +138,7 @@ struct leg *legs_naming(struct engine *engine, const struct locate_target *targe
 /* Which leg a message should leave by, most wanted first. */
 struct leg_wish {
 	struct leg *leg;    /* this one; NULL: none in particular */
+	bool by_network;    /* then the one that names the network of the peer */
 	uint64_t place;	    /* then one of this place; 0: none in particular */
 	bool nowhere_else;  /* then none */
 	struct leg *rather; /* then this one, before the others */

@@ -6,12 +6,21 @@
 
 struct proxy *proxy_new(void)
 {
-	return must_zalloc(sizeof(struct proxy));
+	return proxy_hold(must_zalloc(sizeof(struct proxy)));
 }
 
-void proxy_free(struct proxy *proxy)
+struct proxy *proxy_hold(struct proxy *proxy)
 {
-	for (uint32_t i = 0; proxy && i < proxy->n_keys; i++)
+	if (proxy)
+		proxy->holds++;
+	return proxy;
+}
+
+void proxy_release(struct proxy *proxy)
+{
+	if (!proxy || --proxy->holds)
+		return;
+	for (uint32_t i = 0; i < proxy->n_keys; i++)
 		contact_key_free(proxy->keys[i]);
 	free(proxy);
 }

@@ -7,6 +7,7 @@
 enum { PROXY_KEYS_MAX = 5 }; /* one makes words, the others are accepted too */
 
 struct proxy {
+	uint32_t holds;
 	bool rewrites;	/* hides contacts behind words when a message goes from one place to another
 			 */
 	bool by_script; /* how is the script's business */
@@ -16,8 +17,10 @@ struct proxy {
 	uint32_t n_keys;			  /* 0: the engine's own key, made at random */
 };
 
+/* The owner has the first hold; a transaction may outlive its script. NULL is fine. */
 struct proxy *proxy_new(void);
-void proxy_free(struct proxy *proxy); /* NULL is fine */
+struct proxy *proxy_hold(struct proxy *proxy);
+void proxy_release(struct proxy *proxy);
 /* 0; -1: PROXY_KEYS_MAX are there, or OpenSSL cannot. */
 int proxy_add_key(struct proxy *proxy, struct span secret);
 

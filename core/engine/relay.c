@@ -33,6 +33,7 @@ static void relay_free(struct relay *relay)
 	relay_leave_table(relay);
 	timers_cancel(&relay->engine->timers, &relay->soon);
 	forget_best(relay);
+	proxy_release(relay->proxy);
 	while (relay->branches) {
 		struct branch *branch = relay->branches;
 		relay->branches = branch->next;
@@ -290,6 +291,9 @@ int relay_forward(struct packet *request, const struct relay_target *targets, ui
 	relay_arm_trying(relay);
 	relay->fork.closed = false; /* the owner saw the 6xx and wants to go on all the same */
 	relay->options = *options;
+	proxy_hold(options->proxy);
+	proxy_release(relay->proxy);
+	relay->proxy = options->proxy;
 	relay->round++;
 	relay->this_fork = (struct fork){.is_invite = relay->fork.is_invite};
 	relay->this_failure = 0;

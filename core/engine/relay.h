@@ -52,6 +52,8 @@ struct relay_options {
 	relay_done_fn done;
 	relay_provisional_fn provisional; /* NULL: upstream at once */
 	void *arg;
+	struct proxy *proxy; /* that hides contacts, and by which it leaves as a stateless forward
+				would; held; NULL: none, by the leg it came in */
 };
 
 struct branch {
@@ -60,7 +62,8 @@ struct branch {
 	struct hunt hunt;	   /* its addresses */
 	struct resolve *resolve;   /* while names are looked up */
 	const struct route *route; /* within branch_start: where it goes, as just found out */
-	struct timer patience;	   /* Timer C, or the timeout asked for */
+	struct leg_wish wish;
+	struct timer patience; /* Timer C, or the timeout asked for */
 	uint16_t group;
 	bool is_cancelled;
 	uint32_t breadth; /* branches it may have further on, this one included */
@@ -96,6 +99,7 @@ struct relay {
 	struct branch *branches;
 	uint32_t n_branches;
 	struct relay_options options; /* of the forward in progress; done NULL: none */
+	struct proxy *proxy;	      /* of the last forward; held */
 	uint32_t holds;		      /* responses on their way through a script */
 };
 

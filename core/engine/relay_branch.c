@@ -174,6 +174,7 @@ static bool make_request(struct branch *branch, struct leg *out, struct made *ma
 	struct msg *msg = &request->msg;
 	struct edit_state *saved = &request->engine->saved;
 	struct route route;
+	request->proxy = branch->relay->proxy;
 	packet_touch(request);
 	edit_save(msg, saved);
 	edit_uri(msg, span_of(branch->uri, branch->uri_n));
@@ -182,9 +183,10 @@ static bool make_request(struct branch *branch, struct leg *out, struct made *ma
 	else
 		route_request(request, &route);
 	*code = (uint16_t)route.code;
-	if (!route.code &&
-		(outgoing_edit(request, &route, out, branch->number, &made->outgoing) < 0 ||
-			set_breadth(msg, branch->breadth) < 0))
+	if (!*code && proxy_hides(request->proxy, packet_leg(request), out))
+		*code = (uint16_t)contacts_rewrite(request, out);
+	if (!*code && (outgoing_edit(request, &route, out, branch->number, &made->outgoing) < 0 ||
+			      set_breadth(msg, branch->breadth) < 0))
 		*code = 513;
 	if (!*code) {
 		bool stream = transport_is_reliable(out->address.transport);
@@ -203,9 +205,8 @@ static void try_next(struct branch *branch)
 	struct hunt *hunt = &branch->hunt;
 	if (hunt->tried) /* another transaction, another branch (RFC 3263 4.3) */
 		branch->number = ++relay->n_branches;
-	struct leg_wish wish = {.leg = request ? packet_leg(request) : NULL};
 	struct flow to;
-	struct leg *out = request ? hunt_next(hunt, relay->engine, &wish, &to) : NULL;
+	struct leg *out = request ? hunt_next(hunt, relay->engine, &branch->wish, &to) : NULL;
 	struct made made = {0};
 	uint16_t code = 503;
 	/* To ourselves it would go round in a circle: nobody here wanted it (RFC 3261 16.5). */
@@ -249,6 +250,7 @@ static uint32_t next_hop_of(struct branch *branch, struct route *route)
 {
 	struct packet *request = branch->relay->request;
 	struct edit_state *saved = &request->engine->saved;
+	request->proxy = branch->relay->proxy;
 	packet_touch(request);
 	edit_save(&request->msg, saved);
 	if (edit_uri(&request->msg, span_of(branch->uri, branch->uri_n)) < 0)
@@ -256,6 +258,8 @@ static uint32_t next_hop_of(struct branch *branch, struct route *route)
 	else
 		route_request(request, route);
 	edit_restore(&request->msg, saved);
+	branch->wish = request->proxy ? route_wish(request, route)
+				      : (struct leg_wish){.leg = packet_leg(request)};
 	return route->code;
 }
 
@@ -267,6 +271,7 @@ void branch_start(struct branch *branch)
 	struct locate_target target;
 	be_patient(branch);
 	uint32_t code = next_hop_of(branch, &route);
+	engine->count[COUNT_contacts_refused] += route.bad_contact;
 	if (!code && !branch->breadth)
 		code = 440;
 	if (code) {
@@ -275,7 +280,7 @@ void branch_start(struct branch *branch)
 	}
 	struct resolve_query query = {
 		.uri = &route.next_hop,
-		.routing = request->routing,
+		.routing = branch->wish.nowhere_else ? NULL : request->routing,
 		.too_big_for_udp = request->msg.head_n + request->msg.body.n > RESOLVE_UDP_MAX,
 		.seed = route.loop_part,
 	};

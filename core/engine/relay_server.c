@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "engine/contacts.h"
 #include "engine/party.h"
 #include "engine/relay_parts.h"
 #include "engine/transactions.h"
@@ -195,6 +196,11 @@ void relay_upstream(struct relay *relay, struct packet *response)
 	const struct leg *leg = &relay->engine->legs.leg[relay->upstream.leg];
 	for (int i = 0; i < response->own_vias; i++)
 		edit_pop_value(msg, HDR_VIA);
+	if (proxy_hides(relay->proxy, packet_leg(response), leg)) {
+		response->proxy = relay->proxy;
+		contacts_rewrite(response, leg);
+		response->proxy = NULL;
+	}
 	uint32_t n =
 		write_msg(msg, iov, WORLD_IOV_MAX, transport_is_reliable(leg->address.transport));
 	if (relay->request && msg->code >= 200)

@@ -156,3 +156,22 @@ void route_request(struct packet *packet, struct route *route)
 	route->next_hop = request_uri;
 	route->at_target = true;
 }
+
+struct leg_wish route_wish(const struct packet *packet, const struct route *route)
+{
+	struct leg *in = packet_leg(packet);
+	struct leg_wish wish = {.rather = in};
+	if (route->found && route->at_target) {
+		wish.place = route->contact.leads_to;
+		wish.nowhere_else = true;
+	} else if (packet->home && (route->at_target || !packet->home_only)) {
+		wish.place = packet->home;
+		wish.nowhere_else = packet->home_only;
+	} else if (route->leg) {
+		wish.leg = route->leg;
+	} else {
+		wish.by_network = true;
+		wish.place = legs_other_place(packet->engine, in);
+	}
+	return wish;
+}

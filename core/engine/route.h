@@ -27,3 +27,7 @@ struct route {
 };
 
 void route_request(struct packet *packet, struct route *route);
+/* Where such a request leaves by: as the word in the Request-URI says; the side a binding came
+ * from; as our own Route says; the leg that names the target's network; of two sides the other one;
+ * where it came in. */
+struct leg_wish route_wish(const struct packet *packet, const struct route *route);

@@ -79,8 +79,9 @@ int vd_message_in_dialog(vd_script *script, double message);
 // Statefully: begin, name the targets (those of one group are tried at one time, groups from 0 upwards), start and yield.
 int vd_relay_begin(vd_script *script, double message);
 int vd_relay_target(vd_script *script, const char *uri, uint32_t n, int group);
-// VD_ABSENT: the caller has given up, nothing to wait for. `timeout` in seconds, 0: none of its own; `hook`: number that provisional responses are announced with, 0: not at all.
-int vd_relay_start(vd_script *script, double message, double timeout, int hook);
+// VD_ABSENT: the caller has given up, nothing to wait for. `timeout` in seconds, 0: none of its own; `hook`: number that provisional responses are announced with, 0: not at all; `proxy`: number
+// of the stateless proxy whose words hide contacts, below 0: none does.
+int vd_relay_start(vd_script *script, double message, double timeout, int hook, int proxy);
 // After the wait: how it ended (0 final, 1 timeout, 2 unreachable, 3 cancelled, 4 answered meanwhile, 5 a limit) in extra, and the handle of the final response in
 // number, below 0 when there is none.
 int vd_relay_result(vd_script *script, vd_value *out);

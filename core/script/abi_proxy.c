@@ -72,30 +72,6 @@ static bool must_be_stateful(const struct vd_script *script, const struct packet
 	       !relay_is_stateful(relay) && script->running && script->running->packet == packet;
 }
 
-/* Contacts of this request have to be hidden if it leaves by another place, and there is one. */
-static bool may_hide(const struct packet *packet, const struct proxy *proxy)
-{
-	const struct legs *legs = &packet->engine->legs;
-	bool may = proxy->rewrites && proxy->force;
-	for (uint32_t i = 0; !may && proxy->rewrites && i < legs->n; i++)
-		may = legs->leg[i].state != LEG_CLOSED &&
-		      legs->leg[i].place != packet_leg(packet)->place;
-	return may;
-}
-
-/* Transactions pass answers on as they are: where contacts have to be hidden, the request goes
- * without one. */
-static int forward_late(
-	struct packet *packet, const struct proxy *proxy, enum forward_result result)
-{
-	if (result != FORWARD_PLANNED)
-		return result == FORWARD_RESOLVE ? VD_RESOLVE : VD_OK;
-	if (!proxy_hides(proxy, packet_leg(packet), &packet->engine->legs.leg[packet->to.leg]))
-		return VD_STATEFUL;
-	forward_go(packet, proxy);
-	return VD_OK;
-}
-
 int vd_proxy_forward(struct vd_script *script, int number, double handle)
 {
 	struct proxy *proxy;
@@ -104,9 +80,7 @@ int vd_proxy_forward(struct vd_script *script, int number, double handle)
 	if (rc)
 		return rc;
 	if (must_be_stateful(script, packet))
-		return may_hide(packet, proxy)
-			       ? forward_late(packet, proxy, forward_plan(packet, proxy))
-			       : VD_STATEFUL;
+		return VD_STATEFUL;
 	return forward(packet, proxy) == FORWARD_DONE ? VD_OK : VD_RESOLVE;
 }
 
@@ -133,8 +107,7 @@ int vd_proxy_forward_found(struct vd_script *script, int number, double handle)
 	if (rc)
 		return rc;
 	if (must_be_stateful(script, packet))
-		return forward_late(packet, proxy,
-			forward_plan_to(packet, proxy, script->running->located, target));
+		return VD_STATEFUL;
 	forward_request_to(packet, proxy, script->running->located, target);
 	return VD_OK;
 }

@@ -227,19 +227,21 @@ static void relay_provisional_came(void *arg, struct packet *response)
 	task_provisional(task->script, response, task->hook);
 }
 
-int vd_relay_start(struct vd_script *script, double handle, double timeout, int hook)
+int vd_relay_start(struct vd_script *script, double handle, double timeout, int hook, int proxy)
 {
 	struct task *task = may_wait(script);
 	struct packet *packet = packet_of(script->engine, handle);
 	if (!task || !packet || task->packet != packet)
 		return VD_REFUSED;
-	if (!(timeout >= 0 && timeout <= 86400))
+	if (!(timeout >= 0 && timeout <= 86400) || proxy >= (int)script->n_stateless ||
+		(proxy >= 0 && script->stateless[proxy]->by_script))
 		return VD_BAD_VALUE;
 	struct relay_options options = {
 		.timeout_ms = (uint32_t)(timeout * 1000),
 		.done = relay_ended,
 		.provisional = hook ? relay_provisional_came : NULL,
 		.arg = task,
+		.proxy = proxy < 0 ? NULL : script->stateless[proxy],
 	};
 	task->hook = hook;
 	int rc = relay_forward(packet, script->targets, script->n_targets, &options);

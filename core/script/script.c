@@ -92,7 +92,7 @@ void script_free(struct vd_script *script)
 	for (uint32_t i = 0; i < script->n_authorizers; i++)
 		free(script->authorizers[i]);
 	for (uint32_t i = 0; i < script->n_stateless; i++)
-		proxy_free(script->stateless[i]);
+		proxy_release(script->stateless[i]);
 	for (uint32_t i = 0; i < script->n_modules; i++)
 		free(script->modules[i]);
 	routing_fini(&script->routing);

@@ -230,7 +230,8 @@ local known = {
 
 --- Makes an element that asks for credentials. Callbacks may wait. `user2a1` gives H(user:realm:password) instead of a password and
 --- is asked first; with it MD5 is the default algorithm, else SHA-512-256, SHA-256 and MD5 are offered in that order. Without a
---- `filter`, a REGISTER must be for the user who sent it.
+--- `filter`, a REGISTER must be for the user who sent it. Neither -sess algorithms nor hashed user names are offered (RFC 7616
+--- 3.4.2, 3.4.4): who uses them is challenged again. No Authentication-Info is sent.
 ---@param given table `realm` (text or function(message)), `user2pass` (map or function(user, realm)), `user2a1` (map or function(user, realm, algorithm)), `i_am_proxy`, `opaque`, `algorithms`, `qop` { "auth", "auth-int" }, `nonce_expires` 300 seconds, `check_uri` true, `filter` (see auth_filter.lua), `dispatcher`
 ---@return viaduct.Authorize
 local function authorize(given)

@@ -135,17 +135,32 @@ end
 
 local proxy
 
-local function forward_statelessly(req, target)
+local function forward_statelessly(req, target, given)
 	proxy = proxy or stateless_proxy {}
 	req:set_uri(target)
-	return proxy:receive(req)
+	return (given or proxy):receive(req)
 end
 
-local known = { timeout = "number", parallel = "boolean", stateless = "boolean", on_response = "function" }
+local known = {
+	timeout = "number", parallel = "boolean", stateless = "boolean", on_response = "function", proxy = "table",
+}
+
+-- Its number in C; below 0: none.
+local function number_of(given, stateless)
+	if given == nil then
+		return -1
+	elseif kind_of(given) ~= "viaduct.StatelessProxy" then
+		misuse "proxy of forward is what sip.stateless_proxy made: write req:forward(targets, { proxy = proxy })"
+	elseif given[2] and not stateless then
+		misuse("a transaction hides contacts behind words that are built in, and calls no rewrite_contact, rewrite_crypt or"
+			.. " nathelper: give that proxy with stateless = true")
+	end
+	return given[1]
+end
 
 -- All that C must know before the wait; and what it tells behind it. Apart from M.forward, since a function that yields is
 -- interpreted, where each call of C costs what a hundred compiled ones do.
-local function begin(handle, list, opts)
+local function begin(handle, list, opts, number)
 	check(C.vd_relay_begin(script, handle))
 	for index = 1, #list do
 		local target = list[index]
@@ -161,7 +176,7 @@ local function begin(handle, list, opts)
 		hook = last_hook
 		hooks[hook] = opts.on_response
 	end
-	return C.vd_relay_start(script, handle, opts.timeout or 0, hook), hook
+	return C.vd_relay_start(script, handle, opts.timeout or 0, hook, number), hook
 end
 
 local function not_begun(code, opts, too_many)
@@ -197,7 +212,7 @@ end
 --- left of `timeout` when that is shorter, is given up while others are left; a 2xx it sends later still counts.
 ---@param req viaduct.Message
 ---@param targets string|viaduct.Contact|table
----@param opts table|nil `timeout` seconds for each target, all its addresses together (none: 32 s without an answer, 181 s of ringing), `parallel` all at one time, `on_response` function(response) for provisional ones (drop it to keep it from the caller), `stateless` send to the first and remember nothing
+---@param opts table|nil `timeout` seconds for each target, all its addresses together (none: 32 s without an answer, 181 s of ringing), `parallel` all at one time, `on_response` function(response) for provisional ones (drop it to keep it from the caller), `stateless` send to the first and remember nothing, `proxy` the stateless proxy that hides contacts and leads to those it has hidden (none: they are left as they are; stateless: those of a proxy without options)
 ---@return viaduct.Message|nil final
 ---@return string|nil message
 ---@return string|nil code "timeout", "unreachable", "cancelled", "answered", "limit"
@@ -206,11 +221,13 @@ function M.forward(req, targets, opts)
 	local list = grouped(targets, opts.parallel)
 	if #list == 0 then
 		misuse "forward needs at least one target"
-	elseif opts.stateless then
-		return forward_statelessly(req, list[1][1])
+	end
+	local number = number_of(opts.proxy, opts.stateless)
+	if opts.stateless then
+		return forward_statelessly(req, list[1][1], opts.proxy)
 	end
 	wait.check_place "forward"
-	local code, hook, too_many = begin(req[1], list, opts)
+	local code, hook, too_many = begin(req[1], list, opts, number)
 	if code ~= OK then
 		hooks[hook] = nil
 		return not_begun(code, opts, too_many)

@@ -68,7 +68,7 @@ end
 
 --- Forwards a message; waits only when a name has to be looked up (RFC 3263). An INVITE whose caller was sent a 100, since
 --- its handler had waited for more than 200 ms, is repeated by nobody but us: it goes the way of message:forward, and its
---- final response is waited for.
+--- final response is waited for; unless a function in Lua has to rewrite it, which transactions do not call.
 ---@param message viaduct.Message
 ---@param leg viaduct.Leg|nil where it came in
 ---@return true
@@ -84,7 +84,7 @@ function StatelessProxy:receive(message, leg)
 		code = C.vd_proxy_forward_found(script, number, handle)
 	end
 	if code == STATEFUL then
-		message:forward(message.uri)
+		message:forward(message.uri, { proxy = self })
 	elseif code ~= OK then
 		check(code)
 	end

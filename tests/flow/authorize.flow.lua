@@ -54,6 +54,7 @@ flow "a REGISTER without credentials is challenged, the strongest algorithm firs
 		net:equal(challenge.realm, "example.com", "realm")
 		net:equal(challenge.qop, "auth", "qop")
 		net:equal(challenge.stale, nil, "stale")
+		net:equal(challenge.userhash, nil, "userhash")
 		challenge.opaque = nil
 		register(alice, { headers = credentials(challenge) })
 		alice:expect(200) { Contact = { "<sip:alice@198.51.100.7:5062>;expires=300" } }
@@ -363,6 +364,8 @@ local wrong = {
 	{ "another realm", { realm = "example.net" } },
 	{ "no realm", { claim = { realm = false } } },
 	{ "an algorithm that was not offered", { claim = { algorithm = "MD5-sess" } } },
+	{ "a hashed user name", { claim = { userhash = "true", -- SHA-256 of alice:example.com
+		username = "182821e63518db2dd774c82f8142291d0376025311d4a5988d61e5a5dfafbbde" } } },
 	{ "another algorithm than was digested", { claim = { algorithm = "SHA-512-256" } } },
 	{ "an escaped user that is another", { claim = { username = "al\\ice2" } } },
 }

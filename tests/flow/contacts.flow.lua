@@ -248,7 +248,7 @@ flow "words are bound to addresses, not to the order of legs" {
 	end,
 }
 
-flow "a handler that takes its time hides contacts all the same" {
+flow "a handler that takes its time hides contacts all the same, and the request it kept is repeated" {
 	legs = LEGS,
 	script_text = [[
 		local sip = require "viaduct"
@@ -262,9 +262,13 @@ flow "a handler that takes its time hides contacts all the same" {
 		alice:request("INVITE", BOB_URI)
 		net:advance(1.1)
 		alice:expect(100)
-		hidden(net, bob:expect("INVITE"):header "Contact", "192.0.2.1:5070")
+		local came = bob:expect "INVITE"
+		hidden(net, came:header "Contact", "192.0.2.1:5070")
+		net:advance(0.6) -- alice heard a 100 and repeats nothing
+		net:equal(bob:expect("INVITE").text, came.text, "the INVITE that the proxy repeats")
 		bob:reply(200)
 		hidden(net, alice:expect(200):header "Contact", "10.0.0.1:5060")
+		net:advance(40)
 	end,
 }
 

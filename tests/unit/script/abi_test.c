@@ -71,7 +71,7 @@ static void call_with_message(struct vd_script *script, double gone)
 	CALL(vd_contact_restore, VD_GONE, script, gone, 0, "a@b", 3);
 	CALL(vd_contact_show, VD_GONE, script, gone, 0, "a", 1, 1);
 	CALL(vd_relay_begin, VD_GONE, script, gone);
-	CALL(vd_relay_start, VD_REFUSED, script, gone, 0, 0);
+	CALL(vd_relay_start, VD_REFUSED, script, gone, 0, 0, -1);
 	CALL(vd_message_in_dialog, VD_GONE, script, gone);
 	CALL(vd_deliver, VD_GONE, script, gone, "", 0, "", 0, "", 0, 0, 0, 0, 0);
 	CALL(vd_registrar_receive, VD_GONE, script, 0, gone);
@@ -283,7 +283,7 @@ static void look_at_live_message(struct bench *bench)
 	assert_int_equal(vd_contact_restore(script, bench->handle, 9999, "a@b", 3), VD_LIMIT);
 	assert_int_equal(vd_contact_show(script, bench->handle, 0, "a", 1, 1 << 30), VD_MISUSE);
 	assert_int_equal(vd_relay_begin(script, bench->handle), VD_REFUSED);
-	assert_int_equal(vd_relay_start(script, bench->handle, 0, 0), VD_REFUSED);
+	assert_int_equal(vd_relay_start(script, bench->handle, 0, 0, -1), VD_REFUSED);
 	assert_int_equal(vd_message_next_value(script, bench->handle, &out), VD_MISUSE);
 	assert_int_equal(vd_reply_send(script, bench->handle, 99, "", 0), VD_BAD_VALUE);
 	assert_int_equal(vd_reply_send(script, bench->handle, 200, "a\nb", 3), VD_BAD_VALUE);
