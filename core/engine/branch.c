@@ -107,7 +107,8 @@ static bool has_part(struct span branch, uint32_t at, uint64_t part)
 	if (!has_length(branch))
 		return false;
 	put_hex64(expected, part);
-	return span_ieq(span_of(branch.p + at, PART_LENGTH), span_of(expected, PART_LENGTH));
+	return bytes_eq(branch.p + at, expected, PART_LENGTH) || /* nearly always: as we wrote it */
+	       span_ieq(span_of(branch.p + at, PART_LENGTH), span_of(expected, PART_LENGTH));
 }
 
 bool branch_has_answer_part(struct span branch, uint64_t answer_part)

@@ -256,11 +256,6 @@ bool forward_is_in_dialog(struct packet *packet)
 
 /* ---- responses ---- */
 
-struct own_via {
-	struct leg *leg;
-	uint64_t connection;
-};
-
 static uint64_t hex64(struct span text)
 {
 	uint64_t value = 0;
@@ -271,28 +266,35 @@ static uint64_t hex64(struct span text)
 	return value;
 }
 
-/* `via` is one we wrote on this very request; `below` is the Via under it. */
-static bool is_own_via(struct packet *packet, const struct branch_seed *seed, const struct via *via,
-	const struct via *under, struct own_via *own)
+/* The leg whose Via this is: one we wrote on this very request, with `under` below it; else NULL.
+ */
+static struct leg *own_leg(struct packet *packet, const struct branch_seed *seed,
+	const struct via *via, const struct via *under)
 {
 	struct branch_below below = branch_below(under);
-	struct param connection;
 	const struct leg_name *name;
-	own->leg = legs_by_sent_by(packet->engine, via->transport, via->host, via->port, &name);
-	if (!own->leg)
-		return false;
+	struct leg *leg =
+		legs_by_sent_by(packet->engine, via->transport, via->host, via->port, &name);
+	if (!leg)
+		return NULL;
 	uint64_t part = branch_answer_part(seed, name, &below, branch_number(via->branch));
-	if (!branch_has_answer_part(via->branch, part))
-		return false;
-	own->connection = 0;
-	if (!param_find(via->params, SPAN("i"), &connection) || connection.value.n != 32 ||
-		!span_is(connection.value, CHAR_HEX))
-		return true;
-	/* Whoever answers must not choose among the connections of others. */
-	uint64_t number = hex64(connection.value);
-	if (hex64(span_from(connection.value, 16)) == branch_connection_part(seed, &below, number))
-		own->connection = number;
-	return true;
+	return branch_has_answer_part(via->branch, part) ? leg : NULL;
+}
+
+/* The connection such a Via names; 0: none. Whoever answers must not choose among the connections
+ * of others. */
+static uint64_t own_connection(
+	const struct branch_seed *seed, const struct via *via, const struct via *under)
+{
+	struct branch_below below = branch_below(under);
+	struct param said;
+	if (!param_find(via->params, SPAN("i"), &said) || said.value.n != 32 ||
+		!span_is(said.value, CHAR_HEX))
+		return 0;
+	uint64_t number = hex64(said.value);
+	bool vouched =
+		hex64(span_from(said.value, 16)) == branch_connection_part(seed, &below, number);
+	return vouched ? number : 0;
 }
 
 /* Who a message with our Vias on top came from or goes back to. */
@@ -307,26 +309,30 @@ struct upstream {
 static struct upstream find_upstream(struct packet *packet)
 {
 	struct upstream up = {0};
-	struct via via[3];
+	struct via via[3]; /* that of a UAC, under two of ours */
 	struct span value, name;
-	int n = 0;
-	struct own_via own, inner;
+	const struct via *top = msg_top_via(&packet->msg);
+	if (!top)
+		return up;
+	int n = 1;
+	via[0] = *top;
 	struct branch_seed seed = branch_seed(packet);
 	struct msg_values vias = msg_values(&packet->msg, HDR_VIA);
+	msg_values_next(&vias, &value);
 	while (n < 3 && msg_values_next(&vias, &value) && via_parse(value, &via[n]) == 0)
 		n++;
-	if (n < 1 || !is_own_via(packet, &seed, &via[0], n > 1 ? &via[1] : NULL, &own))
+	struct leg *leg = own_leg(packet, &seed, &via[0], n > 1 ? &via[1] : NULL), *inner = NULL;
+	if (!leg)
 		return up;
-	up.own_vias = 1;
-	if (n > 1 && is_own_via(packet, &seed, &via[1], n > 2 ? &via[2] : NULL, &inner)) {
-		own = inner;
-		up.own_vias = 2;
-	}
-	up.is_known =
-		n > up.own_vias && via_response_target(&via[up.own_vias], &up.flow.peer, &name);
+	if (n > 1)
+		inner = own_leg(packet, &seed, &via[1], n > 2 ? &via[2] : NULL);
+	int last = inner ? 1 : 0;
+	const struct via *under = n > last + 1 ? &via[last + 1] : NULL;
+	up.own_vias = last + 1;
+	up.is_known = under && via_response_target(under, &up.flow.peer, &name);
 	up.by_transaction = branch_number(via[0].branch) > 0;
-	up.flow.leg = own.leg->index;
-	up.flow.connection = own.connection;
+	up.flow.leg = inner ? inner->index : leg->index;
+	up.flow.connection = own_connection(&seed, &via[last], under);
 	return up;
 }
 
