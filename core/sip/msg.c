@@ -1,5 +1,6 @@
 #include "sip/msg.h"
 
+#include "base/put.h"
 #include "sip/line.h"
 
 #define VERSION_TEXT "SIP/2.0"
@@ -70,7 +71,7 @@ enum folds { NO_FOLDS, FOLDS };
 
 /* The line that begins at `at`. False when it does not end before the limit; line->end is that
  * then. */
-static inline __attribute__((always_inline)) bool line_next(
+static inline __attribute__((always_inline)) bool line_next(struct msg *msg,
 	struct controls *controls, const char *at, enum folds folds, struct line *line)
 {
 	line->odd = 0;
@@ -82,7 +83,7 @@ static inline __attribute__((always_inline)) bool line_next(
 		size_t bit = (size_t)__builtin_ctzll(controls->mask);
 		const char *p = controls->next - CONTROL_BLOCK + bit, *next = p + 1;
 		controls->mask &= controls->mask - 1;
-		if (*p == '\r' && next < controls->limit && *next == '\n') {
+		if (__builtin_expect(*p == '\r' && next < controls->limit && *next == '\n', 1)) {
 			next++;
 			controls->mask &= controls->mask - 1; /* the LF, or nothing: see below */
 		} else if (p < at) {
@@ -91,6 +92,8 @@ static inline __attribute__((always_inline)) bool line_next(
 			line->odd |= *p == '\t' ? LINE_TABS : 0;
 			line->odd |= char_is_control(*p) ? LINE_CONTROLS : 0;
 			continue;
+		} else {
+			msg->has_bare_lf = true;
 		}
 		line->end = p;
 		line->next = next;
@@ -169,7 +172,7 @@ static const char *index_start_line(
 {
 	const char *at = msg->raw.p;
 	struct line line;
-	bool ends = line_next(controls, at, NO_FOLDS, &line);
+	bool ends = line_next(msg, controls, at, NO_FOLDS, &line);
 	struct span text = span_between(at, line.end);
 	msg->start_line = span_between(at, line.next);
 	if (text.n >= 4 && at[3] == '/' && span_ieq(span_of(at, 4), SPAN("SIP/")))
@@ -282,7 +285,7 @@ static __attribute__((noinline)) const char *index_headers(
 			refuse(error, 400, "Too Many Headers");
 			return NULL;
 		}
-		if (!line_next(&controls, at, FOLDS, &line))
+		if (!line_next(msg, &controls, at, FOLDS, &line))
 			break;
 		if (index_header(at, &line, &headers[n], &id[n], error))
 			msg->n_headers = (uint16_t)++n;
@@ -323,13 +326,32 @@ static void cut_body(struct msg *msg, const char *at, struct msg_error *error)
 	msg->raw = span_between(msg->raw.p, at + length);
 }
 
+/* Lines end with CRLF (RFC 3261 7). Who ends them with less is understood, but others have to read
+ * what is made of it: on a stream a strict one takes all that follows for the rest of this head. So
+ * the message is replaced by a copy, in the arena, with a CR before each LF of its head that has
+ * none. */
+static __attribute__((noinline)) int parse_with_crlf(struct msg *msg, struct msg_error *error)
+{
+	const char *at = msg->raw.p, *body = at + msg->head_n;
+	uint32_t lines = 0;
+	for (const char *lf = at; (lf = memchr(lf, '\n', (size_t)(body - lf))); lf++)
+		lines++;
+	char *text = arena_alloc(&msg->arena, msg->raw.n + lines), *to = text;
+	for (; at < body; at++) {
+		if (*at == '\n' && at[-1] != '\r')
+			*to++ = '\r';
+		*to++ = *at;
+	}
+	return msg_parse(msg, span_between(text, put_span(to, msg->body)), error);
+}
+
 int msg_parse(struct msg *msg, struct span bytes, struct msg_error *error)
 {
 	uint32_t n;
 	while ((n = line_end_at(bytes.p, span_end(bytes))) > 0) /* RFC 3261 7.5 */
 		bytes = span_from(bytes, n);
 	msg->raw = bytes;
-	msg->is_request = msg->edited = false;
+	msg->is_request = msg->edited = msg->has_bare_lf = false;
 	msg->method_id = METHOD_OTHER;
 	msg->code = 0;
 	msg->method = msg->uri = msg->reason = msg->start_line = span_of(bytes.p, 0);
@@ -355,6 +377,8 @@ int msg_parse(struct msg *msg, struct span bytes, struct msg_error *error)
 		if (msg->raw.n > MSG_SIZE_MAX)
 			refuse(error, 513, "Message Too Large");
 	}
+	if (!error->reason && (msg->has_bare_lf || msg->blank.n == 1))
+		return parse_with_crlf(msg, error);
 	if (!error->reason)
 		return 0;
 	if (!msg->is_request)

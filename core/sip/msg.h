@@ -1,18 +1,19 @@
 /* A SIP message as an index over the bytes that came in (RFC 3261 7).
  *
- * msg_parse copies nothing: every header is a span of the received bytes. Typed views are parsed on
+ * msg_parse copies nothing: every header is a span of the received bytes, unless lines of the head
+ * end in a bare LF. Then the index is over a copy that has CRLF there. Typed views are parsed on
  * first use and kept. Edits (sip/edit.h) replace spans by bytes of the message's arena, so a read
  * after an edit sees the edit, and a message nobody edited is written byte for byte as it came
- * (sip/write.h).
+ * (sip/write.h), those line ends aside.
  *
  * A message that is worked on has a room: place for the largest index, the views and the first
  * edits, of which few are needed because few messages are worked on at one time. msg_keep gives the
  * room back and leaves what the message says in one piece of memory of just that size; the next
  * view or edit takes a room again.
  *
- * Ownership: the message borrows `raw` until msg_keep copies it. It owns its arena; msg_fini frees
- * it. Spans taken from a message are valid until msg_fini; msg_keep moves them, so do not hold any
- * across it. */
+ * Ownership: the message borrows `raw`, or has it in its arena, until msg_keep copies it. It owns
+ * its arena; msg_fini frees it. Spans taken from a message are valid until msg_fini; msg_keep moves
+ * them, so do not hold any across it. */
 #pragma once
 
 #ifdef __SSE2__
@@ -79,6 +80,8 @@ struct msg {
 	struct span raw; /* without leading CRLFs */
 	bool is_request;
 	bool edited;
+	bool has_bare_lf; /* a header line ended without CR: not so any more once msg_parse gave 0
+			   */
 	uint8_t ruri_view, via_view, from_view, to_view, cseq_view; /* enum view */
 	uint16_t n_headers;
 	enum method_id method_id; /* of the request, or of CSeq in a response (after msg_check) */

@@ -141,6 +141,89 @@ flow "unknown methods, odd tokens, an empty reason phrase and leading CRLF go th
 	end,
 }
 
+-- ---- line ends: CRLF (RFC 3261 7). A strict reader of a stream takes a head that ends otherwise for one that goes on. ----
+
+-- Nothing but CRLF in the head, and the body as it was sent.
+local function expect_crlf(net, came, body)
+	local head = came.text:sub(1, #came.text - #body)
+	net:equal(came.text:sub(#came.text - #body + 1), body, "body")
+	net:equal(head:sub(-4), "\r\n\r\n", "end of the head")
+	net:equal(head:gsub("\r\n", ""):match "[\r\n]", nil, "CR or LF alone")
+end
+
+local BODY = "v=0\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\n"
+local FOLDED = "Subject: a\n b\n\tc\n"
+
+-- With a body; LF alone wherever the request has a line end.
+local function with_lf(method, call, cseq)
+	local folded = request("Content%-Length: 0", FOLDED .. "Content-Type: application/sdp\nContent-Length: " .. #BODY)
+	return folded:gsub("INVITE", method):gsub("$via", "SIP/2.0/TCP 198.51.100.7:5062;branch=z9hG4bK" .. call .. cseq)
+		:gsub("$call", call):gsub("$at", "198.51.100.7:5062"):gsub("8 SIP", "8;transport=tcp SIP") .. BODY
+end
+
+for _, transport in ipairs { "udp", "tcp" } do
+	flow(("requests with bare LFs by %s go on with CRLF, and the stream they share with others lasts"):format(transport)) {
+		settings = OPEN,
+		run = function(net)
+			local alice, bob = net:phone("alice", transport .. ":198.51.100.7:5062"), net:phone("bob", "tcp:198.51.100.8:5060")
+			alice:send_bytes(with_lf("INVITE", "lf", 1))
+			alice:send_bytes(with_lf("MESSAGE", "other", 1))
+			for _, method in ipairs { "INVITE", "MESSAGE" } do
+				local came = bob:expect(method) { Subject = "a b c", ["Content-Length"] = #BODY }
+				expect_crlf(net, came, BODY)
+				bob:reply(486)
+				alice:expect(486)
+			end
+			net:counts { forwarded = 4, malformed_answered = 0 }
+		end,
+	}
+end
+
+for _, transport in ipairs { "udp", "tcp" } do
+	flow(("a response with bare LFs by %s goes on with CRLF"):format(transport)) {
+		settings = OPEN,
+		run = function(net)
+			local alice, bob = net:phone("alice", "tcp:198.51.100.7:49152"), net:phone("bob", transport .. ":198.51.100.8:5060")
+			alice:request("INVITE", "sip:bob@198.51.100.8;transport=" .. transport)
+			local invite = bob:expect "INVITE"
+			for _, code in ipairs { 183, 200 } do
+				local text = bob:response_text(code,
+					{ request = invite, headers = { "Subject: a\r\n b" }, body = BODY, type = "application/sdp" })
+				local head = text:sub(1, #text - #BODY)
+				bob:send_bytes(head:gsub("\r\n", "\n") .. BODY)
+				expect_crlf(net, alice:expect(code) { Subject = "a b" }, BODY)
+			end
+		end,
+	}
+end
+
+flow "a request with bare LFs is forwarded statefully, repeated and cancelled with CRLF" {
+	script_text = [[
+local sip = require "viaduct"
+return { receive = function(req) return req:forward(req.uri) end }]],
+	run = function(net)
+		local alice, bob = pair(net)
+		local text = with_lf("INVITE", "lf", 1):gsub(";transport=tcp", ""):gsub("/TCP", "/UDP")
+		alice:send_bytes(text)
+		net:advance(0.7)
+		local came = bob:take_all()
+		net:equal(#came, 2, "INVITEs")
+		expect_crlf(net, came[2], BODY)
+		bob:reply(180, { request = came[1] })
+		alice:expect(100)
+		alice:expect(180)
+		alice:send_bytes((text:gsub("INVITE", "CANCEL"):gsub("Content%-Type.*", "Content-Length: 0\n\n")))
+		alice:expect(200)
+		expect_crlf(net, bob:expect "CANCEL", "")
+		bob:reply(200)
+		bob:reply(487, { request = came[1] })
+		expect_crlf(net, bob:expect "ACK", "")
+		alice:send_bytes((text:gsub("INVITE", "ACK"):gsub("Content%-Type.*", "Content-Length: 0\n\n")))
+		alice:expect(487)
+		net:advance(70)
+	end,
+}
+
 -- ---- streams ----
 
 flow "a keep-alive ping on a stream is answered by CRLF" {

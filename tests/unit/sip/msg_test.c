@@ -100,7 +100,7 @@ static void gives_the_parts_of_a_response(void **state)
 	assert_span(s->msg.reason, "Busy Here");
 	assert_int_equal(s->msg.method_id, METHOD_BYE);
 	assert_null(msg_ruri(&s->msg));
-	assert_span(s->msg.blank, "\n");
+	assert_span(s->msg.blank, "\r\n");
 	sample_free(s);
 }
 
@@ -244,6 +244,12 @@ static void keeps_its_limits(void **state)
 		{repeated("INVITE sip:a@b SIP/2.0\r\nX: ", "\r\n x", MSG_HEADER_LENGTH_MAX / 4,
 			 "\r\n\r\n"),
 			400, "folds"},
+		{repeated("INVITE sip:a@b SIP/2.0\r\nX: ", "\n x", MSG_HEADER_LENGTH_MAX / 4 - 2,
+			 "\r\n\r\n"),
+			0, "folds that get their CRs, just"},
+		{repeated("INVITE sip:a@b SIP/2.0\r\nX: ", "\n x", MSG_HEADER_LENGTH_MAX / 4 - 1,
+			 "\r\n\r\n"),
+			400, "folds that get their CRs"},
 		{repeated("", "M", MSG_METHOD_MAX, " sip:a@b SIP/2.0\r\n\r\n"), 0, "method, just"},
 		{repeated("", "M", MSG_METHOD_MAX + 1, " sip:a@b SIP/2.0\r\n\r\n"), 501, "method"},
 		{repeated("INVITE sip:", "u", URI_LENGTH_MAX - 4, " SIP/2.0\r\n\r\n"), 0,
@@ -260,10 +266,22 @@ static void keeps_its_limits(void **state)
 			 " 0123456789\r\n",
 			 230, "\r\n"),
 			513, "section"},
+		{repeated(line,
+			 "name: some seventy bytes a line, four lines, and two hundred and forty "
+			 "..\n"
+			 " .. headers are below the limit, and with as many CRs as there are\n"
+			 " lines they are beyond it: then it is the section that is refused\n"
+			 " 0123456789 0123456789 0123456789 0123456789 0123456789 012345\n",
+			 242, "\n"),
+			513, "section that gets its CRs"},
 		{repeated("INVITE sip:a@b SIP/2.0\r\n\r\n", "b", MSG_SIZE_MAX - 26, ""), 0,
 			"size, just"},
 		{repeated("INVITE sip:a@b SIP/2.0\r\n\r\n", "b", MSG_SIZE_MAX - 25, ""), 513,
 			"size"},
+		{repeated("INVITE sip:a@b SIP/2.0\n\n", "b", MSG_SIZE_MAX - 26, ""), 0,
+			"size with CRs, just"},
+		{repeated("INVITE sip:a@b SIP/2.0\n\n", "b", MSG_SIZE_MAX - 25, ""), 513,
+			"size with CRs"},
 	};
 	for (size_t i = 0; i < N_OF(cases); i++) {
 		struct sample *s = sample_parse(cases[i].text);
@@ -369,6 +387,32 @@ static void lives_on_without_the_receive_buffer(void **state)
 	assert_span(s->msg.body, "body");
 	assert_written(&s->msg, SAMPLE_HEAD "X: a\r\n b\r\n\r\nbody");
 	sample_free(s);
+}
+
+static void lines_that_end_in_a_bare_lf_end_in_crlf_from_then_on(void **state)
+{
+	(void)state;
+	enum { LINES = 11 }; /* of the head; a body keeps its own */
+	static const char as_read[] =
+		"INVITE sip:b@c SIP/2.0\r\nv: SIP/2.0/UDP a;branch=z9hG4bK1\r\n"
+		"f: <sip:a@b>;tag=1\r\nt: <sip:c@d>\r\ni: x\r\nCSeq: 1 INVITE\r\n"
+		"X: a\r\n b\r\n\tc\r\nl: 6\r\n\r\na\nb\r\nc";
+	for (uint32_t with_cr = 0; with_cr < 1 << LINES; with_cr++) {
+		char text[sizeof as_read], *to = text;
+		uint32_t line = 0;
+		for (const char *at = as_read; *at; at++)
+			if (*at != '\r' || line == LINES || with_cr >> line++ & 1)
+				*to++ = *at;
+		struct sample *s = sample_good(span_between(text, to));
+		assert_span(s->msg.raw, as_read);
+		assert_int_equal(s->msg.head_n + s->msg.body.n, s->msg.raw.n);
+		assert_span(s->msg.body, "a\nb\r\nc");
+		assert_written(&s->msg, as_read);
+		msg_keep(&s->msg);
+		memset((char *)s->text.p, '#', s->text.n);
+		assert_written(&s->msg, as_read);
+		sample_free(s);
+	}
 }
 
 static void a_kept_message_leaves_its_room_to_the_next(void **state)
@@ -478,6 +522,7 @@ int main(void)
 		cmocka_unit_test(unfolds_a_header_once),
 		cmocka_unit_test(finds_headers_by_name),
 		cmocka_unit_test(lives_on_without_the_receive_buffer),
+		cmocka_unit_test(lines_that_end_in_a_bare_lf_end_in_crlf_from_then_on),
 		cmocka_unit_test(a_kept_message_leaves_its_room_to_the_next),
 		cmocka_unit_test(a_kept_message_is_edited_and_kept_again),
 		cmocka_unit_test(the_limits_of_edits_hold_for_a_kept_message),
