@@ -49,8 +49,9 @@ struct world_events {
 	/* A stream that can not be cut any further: `bytes` is what came since the last message.
 	 * The engine may answer; the world closes the stream once that is written. */
 	void (*unframed)(void *self, const struct flow *from, struct span bytes);
-	/* A message given to send for a stream that could not be opened: it never left. Before
-	 * `closed`. */
+	/* A message given to send never left: its stream could not be opened (told before
+	 * `closed`), or its datagram was refused. `message` is valid during the call, `reason` for
+	 * good: an errno name. */
 	void (*unsent)(void *self, const struct flow *to, struct span message, const char *reason);
 	/* All of a message that was given to send with this receipt is with the network. Not told
 	 * for streams that end before. */
@@ -95,8 +96,8 @@ struct world {
 	/* Queues one message; it goes out at the end of the turn, in order. On streams: by
 	 * to->connection while that lives, else by a connection to to->peer, else by the one that
 	 * has to->peer for its alias, else by a new one.
-	 * Returns 0, or a negative errno when it can be told at once; later failures of a stream
-	 * come as `closed`. A negative return has sent nothing. */
+	 * Returns 0, or a negative errno when it can be told at once; later failures come as
+	 * `unsent`, and of a stream as `closed`. A negative return has sent nothing. */
 	int (*send)(
 		struct world *world, const struct flow *to, const struct iovec *iov, uint32_t n);
 	void (*stream_close)(struct world *world, uint64_t connection);

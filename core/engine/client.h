@@ -36,7 +36,7 @@ struct client {
 	client_fn told; /* NULL: nobody listens */
 	void *user;
 	int vias;	   /* of ours on top of the answers: the user's */
-	const char *error; /* of CLIENT_FAILED: name of an errno, or NULL */
+	const char *error; /* of CLIENT_FAILED: name of an errno */
 	char *bytes;	   /* of the request, owned; NULL once they can be needed no more */
 	char *cancel;	   /* INVITE: its CANCEL, of which an ACK is made too; owned */
 	uint32_t n, cancel_n;
@@ -68,6 +68,6 @@ void client_free(struct client *client);
 
 /* A response that belongs to a client transaction: true, it has been dealt with. */
 bool client_take_response(struct packet *response);
-/* A request that never left its stream: true when it belonged to a client transaction. `reason`:
+/* A request that never left: true when it belonged to a client transaction. `reason`:
  * name of an errno, for good. */
 bool client_take_unsent(struct packet *request, const char *reason);

@@ -289,7 +289,7 @@ static void told(void *user, struct client *client, enum client_news news, struc
 		fail_over(delivery, "ETIMEDOUT");
 		return;
 	case CLIENT_FAILED:
-		fail_over(delivery, client->error ? client->error : "ECONNREFUSED");
+		fail_over(delivery, client->error);
 		return;
 	case CLIENT_ENDED:
 		delivery->hunt.client = NULL;

@@ -374,10 +374,10 @@ static void send_response(struct packet *packet)
 void forward_undelivered(struct packet *packet)
 {
 	struct upstream up = find_upstream(packet);
-	if (!up.own_vias || !up.is_known || packet->msg.method_id == METHOD_ACK) {
+	if (packet->msg.method_id == METHOD_ACK)
 		packet_drop(packet, COUNT_acks_undeliverable);
+	if (!up.own_vias || !up.is_known || packet->msg.method_id == METHOD_ACK)
 		return;
-	}
 	for (int i = 0; i < up.own_vias; i++)
 		edit_pop_value(&packet->msg, HDR_VIA);
 	packet->from = up.flow;

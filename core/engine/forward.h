@@ -38,8 +38,8 @@ void forward_refuse(
 /* 420, which names what is not understood: all that Proxy-Require asks for (RFC 3261 16.3 (5),
  * 20.40). */
 void forward_refuse_extensions(struct packet *packet);
-/* `packet` is a request we wrote that never left: answers 503 to whom it came from, as its Vias
- * tell. */
+/* `packet` is a request we wrote that never left: answers 503 to whom it came from, if it came from
+ * anybody, as its Vias tell. */
 void forward_undelivered(struct packet *packet);
 /* The request belongs to a dialog whose first request went through here: its Route brings our mark
  * back. */

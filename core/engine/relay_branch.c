@@ -141,7 +141,7 @@ static void told(void *user, struct client *client, enum client_news news, struc
 		fail_over(branch, 408, "ETIMEDOUT");
 		return;
 	case CLIENT_FAILED:
-		fail_over(branch, 503, "ECONNREFUSED");
+		fail_over(branch, 503, client->error);
 		return;
 	case CLIENT_ENDED:
 		branch->hunt.client = NULL;

@@ -97,6 +97,10 @@ size_t sim_connections(const struct sim *sim);
 /* leg_open fails for this address, as if another process had it. */
 void sim_occupy(struct sim *sim, enum transport transport, const struct addr *addr);
 
+/* From now on there is no way to this IP: datagrams never leave, and are told so with ENETUNREACH.
+ */
+void sim_unreachable(struct sim *sim, const struct addr *ip);
+
 enum {
 	SIM_LEGS_MAX = 64,
 	SIM_PORT_FIRST = 40000, /* given for port 0, upwards */

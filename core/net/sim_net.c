@@ -77,6 +77,21 @@ void sim_occupy(struct sim *sim, enum transport transport, const struct addr *ad
 	sim->occupied = occupied;
 }
 
+void sim_unreachable(struct sim *sim, const struct addr *ip)
+{
+	struct sim_unreachable *unreachable = must_alloc(sizeof *unreachable);
+	*unreachable = (struct sim_unreachable){sim->unreachable, *ip};
+	sim->unreachable = unreachable;
+}
+
+static bool is_unreachable(const struct sim *sim, const struct addr *addr)
+{
+	const struct sim_unreachable *unreachable = sim->unreachable;
+	while (unreachable && !addr_same_ip(&unreachable->ip, addr))
+		unreachable = unreachable->next;
+	return unreachable != NULL;
+}
+
 int sim_leg_open(struct world *world, uint32_t index, struct leg_address *address, char error[256])
 {
 	struct sim *sim = (struct sim *)world;
@@ -193,6 +208,18 @@ static void datagram_arrives(struct sim *sim, struct sim_event *event)
 	}
 }
 
+static void queue_datagram(struct sim *sim, int64_t at_us,
+	void (*happen)(struct sim *sim, struct sim_event *event), const struct sim_event *like,
+	struct span bytes)
+{
+	struct sim_event *event = sim_queue(sim, at_us, happen, bytes);
+	event->way = like->way;
+	event->leg = like->leg;
+	event->transport = like->transport;
+	event->from = like->from;
+	event->to = like->to;
+}
+
 /* Draws as often whatever the link is like, so that changing one link leaves the fate of all
  * others. */
 static void datagram_leaves(struct sim *sim, const struct sim_event *like, struct span bytes)
@@ -206,13 +233,16 @@ static void datagram_leaves(struct sim *sim, const struct sim_event *like, struc
 	sim_trace_bytes(sim, verb, like->transport, &like->from, &like->to, bytes);
 	for (int i = 0; !is_lost && i < 1 + is_twice; i++) {
 		int64_t at = sim->now_us + delays[i] + (is_late ? link->reorder_us : 0);
-		struct sim_event *event = sim_queue(sim, at, datagram_arrives, bytes);
-		event->way = like->way;
-		event->leg = like->leg;
-		event->transport = like->transport;
-		event->from = like->from;
-		event->to = like->to;
+		queue_datagram(sim, at, datagram_arrives, like, bytes);
 	}
+}
+
+static void datagram_stays(struct sim *sim, struct sim_event *event)
+{
+	struct flow to = {.leg = event->leg, .peer = event->to};
+	struct span bytes = span_of(event->bytes, event->n);
+	sim_trace_bytes(sim, "unsent", event->transport, &event->from, &event->to, bytes);
+	sim_tell(sim)->unsent(sim->world.self, &to, bytes, "ENETUNREACH");
 }
 
 int sim_inject(struct sim *sim, enum transport transport, const struct addr *from,
@@ -294,6 +324,8 @@ void sim_flush(struct sim *sim)
 		};
 		if (send->connection)
 			sim_stream_send(sim, send->connection, bytes, send->receipt);
+		else if (is_unreachable(sim, &send->peer))
+			queue_datagram(sim, sim->now_us, datagram_stays, &datagram, bytes);
 		else
 			datagram_leaves(sim, &datagram, bytes);
 		free((char *)(uintptr_t)bytes.p);
@@ -311,6 +343,10 @@ void sim_net_fini(struct sim *sim)
 	for (struct sim_occupied *o = sim->occupied, *next; o; o = next) {
 		next = o->next;
 		free(o);
+	}
+	for (struct sim_unreachable *u = sim->unreachable, *next; u; u = next) {
+		next = u->next;
+		free(u);
 	}
 	free(sim->sends);
 }

@@ -78,6 +78,11 @@ struct sim_occupied {
 	struct addr addr;
 };
 
+struct sim_unreachable {
+	struct sim_unreachable *next;
+	struct addr ip;
+};
+
 struct sim_name;
 
 struct sim {
@@ -96,6 +101,7 @@ struct sim {
 	struct sim_link links[2];
 	struct sim_endpoint *endpoints[SIM_ADDR_BUCKETS];
 	struct sim_occupied *occupied;
+	struct sim_unreachable *unreachable;
 	struct sim_send *sends;
 	uint32_t sends_n, sends_room;
 

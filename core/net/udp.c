@@ -29,11 +29,24 @@ enum {
 	DF_SIZE_MAX = 1400,
 	PAYLOAD_MAX_IPV4 = 65507,
 	PAYLOAD_MAX_IPV6 = 65527,
+	/* Refused datagrams the engine has yet to be told of: as many as a wake brings. It hears
+	 * nothing of those beyond. */
+	UNSENT_MAX = BATCHES_PER_WAKE * RECEIVE_BATCH,
+};
+
+/* A datagram the kernel refused, for good. */
+struct unsent {
+	struct unsent *next;
+	struct addr to;
+	const char *reason;
+	uint32_t n;
+	char bytes[];
 };
 
 struct udp {
 	ev_io io;
 	struct loop *loop;
+	uint32_t leg;
 	int fd;
 	bool ipv6, df, closed;
 	uint32_t payload_max;
@@ -52,6 +65,10 @@ struct udp {
 	uint32_t size[SEND_BATCH];
 	struct iovec iov[SEND_PIECES];
 	char joined[SEND_BATCH * JOINED_MAX];
+
+	struct chore report;
+	struct unsent *unsent, **last_unsent;
+	uint32_t n_unsent;
 };
 
 static void allow_fragments(struct udp *udp, bool allow)
@@ -74,6 +91,53 @@ static void drop(struct udp *udp, uint32_t i, uint64_t *counter)
 	udp->n_bytes -= udp->size[i];
 }
 
+/* Told when the turn is over: the engine may send more then. */
+static void report_later(struct udp *udp, uint32_t i, int error)
+{
+	const struct msghdr *message = &udp->out[i].msg_hdr;
+	if (udp->n_unsent == UNSENT_MAX)
+		return;
+	struct unsent *unsent = must_alloc(sizeof *unsent + udp->size[i]);
+	*unsent = (struct unsent){
+		.to = udp->to[i], .reason = strerrorname_np(error), .n = udp->size[i]};
+	char *at = unsent->bytes;
+	for (size_t k = 0; k < message->msg_iovlen; at += message->msg_iov[k++].iov_len)
+		if (message->msg_iov[k].iov_len)
+			memcpy(at, message->msg_iov[k].iov_base, message->msg_iov[k].iov_len);
+	*udp->last_unsent = unsent;
+	udp->last_unsent = &unsent->next;
+	udp->n_unsent++;
+	chore_add(&udp->loop->after, &udp->report);
+}
+
+static void forget_unsent(struct udp *udp)
+{
+	udp->unsent = NULL;
+	udp->last_unsent = &udp->unsent;
+	udp->n_unsent = 0;
+}
+
+static void report_unsent(struct chore *chore)
+{
+	struct udp *udp = OWNER_OF(chore, struct udp, report);
+	const struct world *world = &udp->loop->world;
+	struct unsent *unsent = udp->unsent, *next;
+	forget_unsent(udp);
+	for (; unsent; unsent = next) {
+		struct flow to = {.leg = udp->leg, .peer = unsent->to};
+		next = unsent->next;
+		world->events->unsent(
+			world->self, &to, span_of(unsent->bytes, unsent->n), unsent->reason);
+		free(unsent);
+	}
+}
+
+/* No room in the kernel is a matter of now; all else is one of the datagram or its target. */
+static bool is_passing(int error)
+{
+	return error == EAGAIN || error == ENOBUFS || error == ENOMEM;
+}
+
 /* The datagram `i` was refused with `error`. Tries it once more alone: fragmented when it was too
  * big for the interface, and else because the error may be an older datagram's that the kernel
  * reports late. Waits for nothing: what can not go now is lost, as on any link of the way. */
@@ -82,18 +146,19 @@ static void send_again(struct udp *udp, uint32_t i, int error)
 	struct live_statistics *count = &udp->loop->count;
 	if (error == EMSGSIZE)
 		allow_fragments(udp, true);
-	if (error != EAGAIN && error != ENOBUFS) {
+	if (!is_passing(error)) {
 		if (sendmsg(udp->fd, &udp->out[i].msg_hdr, MSG_DONTWAIT) >= 0) {
 			count->datagrams_out++;
 			return;
 		}
 		error = errno;
 	}
-	if (error == EAGAIN || error == ENOBUFS) {
+	if (is_passing(error)) {
 		drop(udp, i, &count->send_again);
 		return;
 	}
 	drop(udp, i, &count->send_errors);
+	report_later(udp, i, error);
 	log_event(udp->loop->log, LOG_DEBUG, "datagram refused",
 		LOG_STR("error", strerrorname_np(error)), LOG_NUM("bytes", udp->size[i]));
 }
@@ -236,6 +301,7 @@ struct udp *udp_open(struct loop *loop, uint32_t leg, struct addr *bind, char er
 		return NULL;
 	struct udp *udp = must_zalloc(sizeof *udp);
 	udp->loop = loop;
+	udp->leg = leg;
 	udp->fd = fd;
 	udp->ipv6 = bind->sa.sa_family == AF_INET6;
 	udp->payload_max = udp->ipv6 ? PAYLOAD_MAX_IPV6 : PAYLOAD_MAX_IPV4;
@@ -255,6 +321,8 @@ struct udp *udp_open(struct loop *loop, uint32_t leg, struct addr *bind, char er
 	for (uint32_t i = 0; i < SEND_BATCH; i++)
 		udp->out[i].msg_hdr =
 			(struct msghdr){.msg_name = &udp->to[i], .msg_namelen = addr_len(bind)};
+	forget_unsent(udp);
+	udp->report.run = report_unsent;
 	udp->flush.run = flush_chore;
 	udp->release.run = release;
 	ev_io_init(&udp->io, on_readable, fd, EV_READ);

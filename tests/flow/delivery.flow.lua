@@ -121,6 +121,31 @@ flow "over a stream, a peer that refuses the connection is told as ECONNREFUSED"
 	end,
 }
 
+flow "a datagram that cannot be sent is told as ENETUNREACH" {
+	script_text = acting [[probe "sip:bob@198.51.100.8"]],
+	run = function(net)
+		local alice = parties(net, "alice")
+		net:unreachable "198.51.100.8"
+		poke(net, alice)
+		net:expect_log "told ENETUNREACH of probe 7"
+		net:expect_log "send.failed"
+		rest(net)
+		net:counts { deliveries_failed = 1, send_failed = 1 }
+	end,
+}
+
+flow "a datagram that is sent once and never leaves is counted as that and nothing else" {
+	script_text = acting [[probe("sip:bob@198.51.100.8", { do_retransmits = false, callback = told })]],
+	run = function(net)
+		local alice = parties(net, "alice")
+		net:unreachable "198.51.100.8"
+		poke(net, alice)
+		net:expect_log "send.failed"
+		net:counts { send_failed = 1, acks_undeliverable = 0 }
+		rest(net)
+	end,
+}
+
 flow "over a stream it has arrived when the stream has taken it, whatever the peer says then" {
 	legs = { "udp:192.0.2.1:5060", "tcp:192.0.2.1:5060" },
 	script_text = acting [[probe("sip:bob@198.51.100.8;transport=tcp", { do_retransmits = false, callback = told })]],

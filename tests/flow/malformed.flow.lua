@@ -291,3 +291,23 @@ flow "a target that refuses the connection is answered 503, and holds nobody up"
 		net:expect_log "send.failed.*ECONNREFUSED"
 	end,
 }
+
+flow "a target no datagram can be sent to is answered 503 (RFC 3261 16.9), but not for an ACK, and no answer is made of an answer" {
+	settings = OPEN,
+	run = function(net)
+		local alice, bob = pair(net)
+		net:unreachable "9.9.9.9"
+		alice:request("ACK", "sip:x@9.9.9.9")
+		local sent = alice:request("OPTIONS", "sip:x@9.9.9.9")
+		alice:request("MESSAGE", "sip:bob@198.51.100.8")
+		bob:expect "MESSAGE"
+		alice:expect(503) { CSeq = "1 OPTIONS", Via = { "~branch=" .. sent:branch():gsub("%-", "%%-") .. ";" } }
+		net:expect_log "send.failed.*9.9.9.9:5060.*ENETUNREACH"
+		net:counts { send_failed = 2, acks_undeliverable = 1 }
+		net:unreachable(alice.host)
+		bob:reply(200)
+		alice:request("OPTIONS", "sip:x@9.9.9.9")
+		net:counts { send_failed = 5, replied = 2 }
+		alice:expect_nothing()
+	end,
+}

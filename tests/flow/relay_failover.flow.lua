@@ -322,6 +322,75 @@ flow "with every address dead the caller hears 500, and the script that nobody c
 	end,
 }
 
+for _, method in ipairs { "INVITE", "MESSAGE" } do
+	flow(("a datagram that cannot be sent leads to the second address at once: %s"):format(method)) {
+		script_text = TELL,
+		run = function(net)
+			local alice, carol = parties(net, "alice", "carol")
+			two_targets(net)
+			net:unreachable "198.51.100.8"
+			alice:request(method, TO_EXAMPLE)
+			carol:expect(method)
+			carol:reply(200)
+			alice:expect(200)
+			net:expect_log "forward gave 200 -"
+			net:expect_log "send.failed.*198.51.100.8:5060.*ENETUNREACH"
+			net:counts { failovers = 1, send_failed = 1 }
+			rest(net)
+		end,
+	}
+end
+
+flow "an address no datagram can be sent to is remembered as dead" {
+	script_text = relayed.FORWARD,
+	run = function(net)
+		local alice, carol = parties(net, "alice", "carol")
+		two_targets(net)
+		net:unreachable "198.51.100.8"
+		for _ = 1, 2 do
+			alice:request("MESSAGE", TO_EXAMPLE)
+			carol:expect "MESSAGE"
+			carol:reply(200)
+			alice:expect(200)
+		end
+		net:expect_log "send.failed"
+		net:counts { failovers = 1, send_failed = 1 }
+		rest(net)
+	end,
+}
+
+flow "when no datagram can be sent to any address the caller hears 500 at once, and none is repeated" {
+	script_text = TELL,
+	run = function(net)
+		local alice = parties(net, "alice")
+		two_targets(net)
+		net:unreachable "198.51.100.8"
+		net:unreachable "198.51.100.9"
+		local invite = alice:request("INVITE", TO_EXAMPLE)
+		expect_failure(alice, invite, 500)
+		net:expect_log "forward gave nil unreachable"
+		net:expect_log "send.failed"
+		rest(net)
+		net:counts { failovers = 1, send_failed = 2 }
+	end,
+}
+
+flow "an answer that cannot be sent is counted, and nothing is made of it" {
+	script_text = relayed.FORWARD,
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		local invite = alice:request("INVITE", "sip:bob@198.51.100.8")
+		local came = bob:expect "INVITE"
+		net:unreachable(alice.host)
+		bob:reply(486)
+		expect_ack(bob, came)
+		net:expect_log "send.failed.*198.51.100.7:5062"
+		relayed.ack(alice, invite, came)
+		net:counts { send_failed = 1 }
+		rest(net)
+	end,
+}
+
 flow "a stream that is refused is a failure of its target, and the next in the list is tried" {
 	script_text = script 'return req:forward { "sip:x@198.51.100.8;transport=tcp", CAROL }',
 	run = function(net)

@@ -360,6 +360,16 @@ static int l_occupy(lua_State *L)
 	return 0;
 }
 
+static int l_unreachable(lua_State *L)
+{
+	struct addr addr;
+	struct net *net = check_net(L);
+	if (!addr_parse_ip(span_str(luaL_checkstring(L, 2)), 0, &addr))
+		return luaL_error(L, "this is no IP address: %s", lua_tostring(L, 2));
+	sim_unreachable(net->sim, &addr);
+	return 0;
+}
+
 /* net:dns(name, "A" or "AAAA", ip, delay), (name, "SRV", priority, weight, port, target), (name,
  * "silent", "fail" or "remove") */
 static int l_dns(lua_State *L)
@@ -474,6 +484,7 @@ static const luaL_Reg net_methods[] = {
 	{"take", l_take},
 	{"link", l_link},
 	{"occupy", l_occupy},
+	{"unreachable", l_unreachable},
 	{"dns", l_dns},
 	{"advance", l_advance},
 	{"run_idle", l_run_idle},

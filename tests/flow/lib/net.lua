@@ -109,6 +109,8 @@ end
 
 function Net:loss(chance) self:link { loss = chance } end
 function Net:occupy(address) self.core:occupy(address) end
+--- There is no way to this IP: datagrams to it cannot be sent.
+function Net:unreachable(ip) self.core:unreachable(ip) end
 function Net:dns(...) self.core:dns(...) end
 
 --- What phones received that nobody asked for yet; nil when there is none.

@@ -35,7 +35,8 @@ enum event_kind {
 struct event {
 	enum event_kind kind;
 	struct flow flow;
-	char *text; /* with NUL: the bytes, or the reason */
+	char *text;	    /* with NUL: the bytes, or the reason */
+	const char *reason; /* of EVENT_UNSENT */
 	uint32_t n;
 	uint64_t query;
 	enum dns_status status;
@@ -54,6 +55,7 @@ struct recorder {
 	/* May send; what it sends from must last to the turn's end. */
 	void (*on_message)(struct recorder *r, const struct flow *from, struct span bytes);
 	void (*on_unframed)(struct recorder *r, const struct flow *from, struct span bytes);
+	void (*on_unsent)(struct recorder *r, const struct flow *to);
 	void (*on_closed)(struct recorder *r, const struct flow *flow);
 	void (*on_turn_end)(struct recorder *r);
 };
@@ -91,8 +93,12 @@ static inline void recorder_unframed(void *self, const struct flow *from, struct
 static inline void recorder_unsent(
 	void *self, const struct flow *to, struct span message, const char *reason)
 {
-	(void)reason;
-	record(self, EVENT_UNSENT, message)->flow = *to;
+	struct recorder *r = self;
+	struct event *event = record(r, EVENT_UNSENT, message);
+	event->flow = *to;
+	event->reason = reason;
+	if (r->on_unsent)
+		r->on_unsent(r, to);
 }
 
 static inline void recorder_sent(void *self, uint64_t receipt)

@@ -87,6 +87,22 @@ static void a_leg_hears_another_leg(void **state)
 	assert_int_equal(addr_port(&bench->last.peer), 5060);
 }
 
+static void a_datagram_to_an_unreachable_ip_never_leaves_and_is_told(void **state)
+{
+	struct bench *bench = *state;
+	struct addr ip = address("10.0.0.3:0");
+	struct flow to = flow_to(0, "10.0.0.3:5060"), other = flow_to(0, "10.0.0.4:5060");
+	phone(bench, TRANSPORT_UDP, "10.0.0.3:5060");
+	phone(bench, TRANSPORT_UDP, "10.0.0.4:5060");
+	sim_unreachable(bench->sim, &ip);
+	send_text(bench, &to, "never");
+	send_text(bench, &other, "there");
+	run(bench);
+	assert_string_equal(bench->log, "| unsent:never | ");
+	assert_non_null(strstr(bench->heard, "there"));
+	assert_null(strstr(bench->heard, "never"));
+}
+
 static void an_address_in_use_can_not_be_bound(void **state)
 {
 	struct bench *bench = *state;
@@ -247,6 +263,7 @@ int main(void)
 		WITH_BENCH(a_reordering_link_holds_some_back),
 		WITH_BENCH(datagrams_that_can_not_be_sent_are_refused_at_once),
 		WITH_BENCH(a_leg_hears_another_leg),
+		WITH_BENCH(a_datagram_to_an_unreachable_ip_never_leaves_and_is_told),
 		WITH_BENCH(an_address_in_use_can_not_be_bound),
 		WITH_BENCH(port_0_gives_the_same_free_port_each_time),
 		WITH_BENCH(a_leg_on_all_addresses_hears_any_of_them),

@@ -161,23 +161,38 @@ static void takes_and_sends_the_largest_datagram(void **state)
 	recorder_free(r);
 }
 
-/* In a network of our own, whose loopback has a small MTU. Skips where that is not allowed. */
-static void a_message_beyond_the_mtu_goes_out_in_fragments(void **state)
+/* A network of our own, whose loopback has this MTU and leads nowhere else. Returns the way home;
+ * -1 where that is not allowed. */
+static int leave_home(int mtu)
 {
-	(void)state;
 	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (unshare(CLONE_NEWNET) != 0) {
 		close(home);
-		skip();
+		return -1;
 	}
 	struct ifreq lo = {.ifr_name = "lo"};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	lo.ifr_flags = IFF_UP;
 	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
-	lo.ifr_mtu = 1300;
+	lo.ifr_mtu = mtu;
 	assert_int_equal(ioctl(fd, SIOCSIFMTU, &lo), 0);
 	close(fd);
+	return home;
+}
 
+static void go_home(int home)
+{
+	assert_int_equal(setns(home, CLONE_NEWNET), 0);
+	close(home);
+}
+
+/* Skips where a network of its own is not allowed. */
+static void a_message_beyond_the_mtu_goes_out_in_fragments(void **state)
+{
+	(void)state;
+	int home = leave_home(1300), fd;
+	if (home < 0)
+		skip();
 	static const size_t sizes[] = {100, 1350, 5000, 200, 1272, 1273, 60000, 1400, 1401, 10};
 	static const char *const addresses[] = {"127.0.0.1:0", "[::1]:0"};
 	static char bytes[60000];
@@ -199,8 +214,7 @@ static void a_message_beyond_the_mtu_goes_out_in_fragments(void **state)
 	}
 	assert_int_equal(statistics(r).send_errors, 0);
 	recorder_free(r);
-	assert_int_equal(setns(home, CLONE_NEWNET), 0);
-	close(home);
+	go_home(home);
 }
 
 static void an_error_of_one_destination_does_not_lose_the_others(void **state)
@@ -224,6 +238,142 @@ static void an_error_of_one_destination_does_not_lose_the_others(void **state)
 	assert_int_equal(statistics(r).send_errors, 3);
 	assert_int_equal(statistics(r).datagram_bytes_out, 6);
 	close(fd);
+	recorder_free(r);
+}
+
+static void assert_unsent(
+	struct recorder *r, uint32_t i, const char *text, const struct flow *to, const char *reason)
+{
+	const struct event *event = nth(r, EVENT_UNSENT, i);
+	assert_string_equal(event->text, text);
+	assert_string_equal(event->reason, reason);
+	assert_int_equal(event->flow.leg, to->leg);
+	assert_true(addr_eq(&event->flow.peer, &to->peer));
+}
+
+static char scratch[16]; /* of what is sent in pieces: lasts to the end of the turn */
+
+static void overwrite(struct recorder *r)
+{
+	(void)r;
+	memset(scratch, '#', sizeof scratch);
+}
+
+static void what_the_kernel_refuses_is_told_as_unsent_and_nothing_else_is(void **state)
+{
+	(void)state;
+	struct recorder *r = recorder_new(NULL);
+	struct addr leg = open_leg(r, 5, TRANSPORT_UDP, "127.0.0.1:0");
+	struct flow good = {.leg = 5},
+		    broadcast = {.leg = 5, .peer = parse("255.255.255.255:5060")},
+		    no_port = {.leg = 5, .peer = parse("127.0.0.1:0")};
+	int fd = peer_socket(&leg, &good.peer);
+	struct iovec pieces[] = {{scratch, 3}, {scratch, 0}, {scratch + 3, 3}};
+	memcpy(scratch, "pieces", 6);
+	r->on_turn_end = overwrite;
+	assert_int_equal(send_span(r, &good, SPAN("one")), 0);
+	assert_int_equal(r->world->send(r->world, &broadcast, pieces, 3), 0);
+	assert_int_equal(send_span(r, &good, SPAN("two")), 0);
+	assert_int_equal(send_span(r, &no_port, SPAN("portless")), 0);
+	assert_int_equal(send_span(r, &no_port, SPAN("")), 0);
+	assert_int_equal(r->count[EVENT_UNSENT], 0);
+	RUN_UNTIL(r, r->count[EVENT_UNSENT] == 3);
+	assert_unsent(r, 0, "pieces", &broadcast, "EACCES");
+	assert_unsent(r, 1, "portless", &no_port, "EINVAL");
+	assert_unsent(r, 2, "", &no_port, "EINVAL");
+	assert_string_equal(get(fd), "one");
+	assert_string_equal(get(fd), "two");
+	run_dry(r);
+	assert_int_equal(r->n, 3);
+	close(fd);
+	recorder_free(r);
+}
+
+/* Skips where a network of its own is not allowed. */
+static void a_target_without_a_route_is_told_as_unsent(void **state)
+{
+	(void)state;
+	int home = leave_home(1500);
+	if (home < 0)
+		skip();
+	struct recorder *r = recorder_new(NULL);
+	open_leg(r, 0, TRANSPORT_UDP, "0.0.0.0:0");
+	open_leg(r, 1, TRANSPORT_UDP, "[::]:0");
+	struct flow four = {.leg = 0, .peer = parse("9.9.9.9:5060")},
+		    six = {.leg = 1, .peer = parse("[2001:db8::9]:5060")};
+	assert_int_equal(send_span(r, &four, SPAN("four")), 0);
+	assert_int_equal(send_span(r, &six, SPAN("six")), 0);
+	RUN_UNTIL(r, r->count[EVENT_UNSENT] == 2);
+	assert_unsent(r, 0, "four", &four, "ENETUNREACH");
+	assert_unsent(r, 1, "six", &six, "ENETUNREACH");
+	recorder_free(r);
+	go_home(home);
+}
+
+static void try_again(struct recorder *r, const struct flow *to)
+{
+	static bool is_inside;
+	assert_false(is_inside);
+	is_inside = true;
+	if (r->count[EVENT_UNSENT] < 40) { /* a batch in between, too */
+		assert_int_equal(send_span(r, to, SPAN("again")), 0);
+		for (int i = 0; r->count[EVENT_UNSENT] == 20 && i < 70; i++)
+			assert_int_equal(send_span(r, to, SPAN("again")), 0);
+	}
+	is_inside = false;
+}
+
+static void who_is_told_of_an_unsent_datagram_may_send_again_at_once(void **state)
+{
+	(void)state;
+	struct recorder *r = recorder_new(NULL);
+	open_leg(r, 0, TRANSPORT_UDP, "127.0.0.1:0");
+	struct flow no_port = {.leg = 0, .peer = parse("127.0.0.1:0")};
+	r->on_unsent = try_again;
+	assert_int_equal(send_span(r, &no_port, SPAN("first")), 0);
+	RUN_UNTIL(r, r->count[EVENT_UNSENT] >= 100);
+	run_dry(r);
+	assert_int_equal(r->count[EVENT_UNSENT], statistics(r).send_errors);
+	assert_true(r->turns >= 20); /* each round has one of its own */
+	recorder_free(r);
+}
+
+static void of_too_many_refused_datagrams_some_are_only_counted(void **state)
+{
+	(void)state;
+	struct recorder *r = recorder_new(NULL);
+	open_leg(r, 0, TRANSPORT_UDP, "127.0.0.1:0");
+	struct flow no_port = {.leg = 0, .peer = parse("127.0.0.1:0")};
+	for (int i = 0; i < 2000; i++)
+		assert_int_equal(send_span(r, &no_port, SPAN("lost")), 0);
+	RUN_UNTIL(r, statistics(r).send_errors == 2000);
+	run_dry(r);
+	uint32_t told = r->count[EVENT_UNSENT];
+	assert_in_range(told, 100, 1999);
+	assert_int_equal(send_span(r, &no_port, SPAN("later")), 0);
+	RUN_UNTIL(r, r->count[EVENT_UNSENT] == told + 1);
+	assert_unsent(r, told, "later", &no_port, "EINVAL");
+	recorder_free(r);
+}
+
+static void close_its_leg(struct recorder *r, const struct flow *to)
+{
+	assert_int_equal(send_span(r, to, SPAN("last")), 0);
+	r->on_unsent = NULL;
+	r->world->leg_close(r->world, to->leg);
+}
+
+static void a_leg_may_be_closed_while_it_tells_what_is_unsent(void **state)
+{
+	(void)state;
+	struct recorder *r = recorder_new(NULL);
+	open_leg(r, 0, TRANSPORT_UDP, "127.0.0.1:0");
+	struct flow no_port = {.leg = 0, .peer = parse("127.0.0.1:0")};
+	r->on_unsent = close_its_leg;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(send_span(r, &no_port, SPAN("lost")), 0);
+	RUN_UNTIL(r, r->count[EVENT_UNSENT] == 4);
+	assert_unsent(r, 3, "last", &no_port, "EINVAL");
 	recorder_free(r);
 }
 
@@ -339,6 +489,11 @@ int main(void)
 		cmocka_unit_test(takes_and_sends_the_largest_datagram),
 		cmocka_unit_test(a_message_beyond_the_mtu_goes_out_in_fragments),
 		cmocka_unit_test(an_error_of_one_destination_does_not_lose_the_others),
+		cmocka_unit_test(what_the_kernel_refuses_is_told_as_unsent_and_nothing_else_is),
+		cmocka_unit_test(a_target_without_a_route_is_told_as_unsent),
+		cmocka_unit_test(who_is_told_of_an_unsent_datagram_may_send_again_at_once),
+		cmocka_unit_test(of_too_many_refused_datagrams_some_are_only_counted),
+		cmocka_unit_test(a_leg_may_be_closed_while_it_tells_what_is_unsent),
 		cmocka_unit_test(tells_at_once_what_can_not_be_sent),
 		cmocka_unit_test(a_flooded_leg_does_not_starve_another),
 		cmocka_unit_test(a_leg_may_be_closed_and_opened_again_inside_an_event),
