@@ -25,6 +25,9 @@ uint32_t registrar_receive(struct packet *packet, const struct registrar *regist
 /* Any other request: when the Request-URI is an address of record with a live binding, it becomes
  * the preferred contact (and Path becomes Route). True when it did. */
 bool registrar_route(struct packet *packet);
+/* The way to a contact (RFC 3327 5.4): its Path, empty when it has none, becomes Route, in the
+ * place of the Path to another contact. 0, or a negative enum edit_error. */
+int registrar_take_path(struct packet *packet, struct span path);
 /* The Request-URI is in one of the domains given (none given: false), or is a contact bound here,
  * and neither a Route nor maddr sends the request elsewhere. */
 bool registrar_serves(struct packet *packet, const struct registrar *registrar);

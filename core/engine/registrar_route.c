@@ -63,26 +63,31 @@ bool registrar_find(struct engine *engine, struct span text, struct bindings_cur
 
 /* Leading Routes that name us have done their work (RFC 3261 16.4); the Path comes before all
  * others. */
-static void add_path(struct packet *packet, struct span path)
+int registrar_take_path(struct packet *packet, struct span path)
 {
 	struct msg *msg = &packet->msg;
 	struct nameaddr route;
 	struct leg *leg;
+	for (; packet->path_routes; packet->path_routes--)
+		edit_pop_value(msg, HDR_ROUTE);
+	if (!path.n)
+		return 0;
 	struct msg_values routes = msg_values(msg, HDR_ROUTE);
 	for (struct span value; msg_values_next(&routes, &value);
 		routes = msg_values(msg, HDR_ROUTE)) {
 		if (nameaddr_parse(value, &route) ||
 			!legs_is_self(packet->engine, &route.uri, &leg))
 			break;
-		if (edit_pop_value(msg, HDR_ROUTE) < 0)
-			return;
+		int rc = edit_pop_value(msg, HDR_ROUTE);
+		if (rc < 0)
+			return rc;
 	}
 	struct span rest = arena_copy(&msg->arena, path), value;
 	int at = msg_find(msg, HDR_ROUTE, 0);
-	if (edit_insert(msg, at < 0 ? msg->n_headers : at, HDR_ROUTE, rest) < 0)
-		return;
-	while (list_next(&rest, &value))
+	int rc = edit_insert(msg, at < 0 ? msg->n_headers : at, HDR_ROUTE, rest);
+	while (rc == 0 && list_next(&rest, &value))
 		packet->path_routes++;
+	return rc;
 }
 
 bool registrar_route(struct packet *packet)
@@ -97,8 +102,7 @@ bool registrar_route(struct packet *packet)
 		if (!span_starts(binding.contact, SPAN("sip")))
 			continue; /* mailto: and the like are for redirects */
 		edit_uri(msg, arena_copy(&msg->arena, binding.contact));
-		if (binding.path.n)
-			add_path(packet, binding.path);
+		registrar_take_path(packet, binding.path);
 		packet->located = true;
 		if (binding.flow.leg < packet->engine->legs.n)
 			packet->home = packet->engine->legs.leg[binding.flow.leg].place;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/put.h"
 #include "engine/forward.h"
 #include "sip/edit.h"
 
@@ -260,13 +261,15 @@ void relay_branch_final(struct branch *branch, uint16_t code, struct packet *res
 
 static void add_branch(struct relay *relay, const struct relay_target *target)
 {
-	struct branch *branch = must_zalloc(sizeof *branch + target->uri.n);
+	struct branch *branch = must_zalloc(sizeof *branch + target->uri.n + target->path.n);
 	struct branch **at = &relay->branches;
 	branch->relay = relay;
 	branch->group = target->group;
 	branch->number = ++relay->n_branches;
+	branch->home = target->home;
 	branch->uri_n = target->uri.n;
-	memcpy(branch->uri, target->uri.p, target->uri.n);
+	branch->path_n = target->path.n;
+	put_span(put_span(branch->uri, target->uri), target->path);
 	while (*at)
 		at = &(*at)->next;
 	*at = branch;

@@ -27,7 +27,8 @@ enum {
 };
 
 struct relay_target {
-	struct span uri; /* copied */
+	struct span uri, path; /* copied; Path of the binding (RFC 3327), empty: none */
+	uint64_t home;	       /* the place it is reached from; 0: not known */
 	uint16_t group;
 };
 
@@ -70,8 +71,9 @@ struct branch {
 	uint32_t number;
 	/* Chosen: about to be started, with the others of its group. */
 	enum { BRANCH_WAITING, BRANCH_CHOSEN, BRANCH_PENDING, BRANCH_DONE } state;
-	uint32_t uri_n;
-	char uri[];
+	uint64_t home; /* of the target, as the following */
+	uint32_t uri_n, path_n;
+	char uri[]; /* and the path behind it */
 };
 
 struct relay {

@@ -4,6 +4,7 @@
 
 #include "base/put.h"
 #include "engine/outgoing.h"
+#include "engine/registrar.h"
 #include "engine/relay_parts.h"
 #include "engine/resolve.h"
 #include "sip/edit.h"
@@ -152,6 +153,24 @@ static void told(void *user, struct client *client, enum client_news news, struc
 
 /* ---- sending ---- */
 
+/* The request is for this target, and goes by its Path. 0 or a code. */
+static uint16_t aim(struct branch *branch)
+{
+	struct packet *request = branch->relay->request;
+	struct msg *msg = &request->msg;
+	struct span uri = span_of(branch->uri, branch->uri_n);
+	struct span path = span_of(branch->uri + branch->uri_n, branch->path_n);
+	uint32_t path_routes = request->path_routes; /* of the request itself, where that leads */
+	bool is_its_own = span_eq(uri, msg->uri) && !path.n;
+	uint16_t code = 0;
+	if (edit_uri(msg, uri) < 0)
+		code = 400;
+	else if (!is_its_own && registrar_take_path(request, path) < 0)
+		code = 513;
+	request->path_routes = path_routes;
+	return code;
+}
+
 /* RFC 5393 5.3.3: its share of what all branches together may fork into. */
 static int set_breadth(struct msg *msg, uint32_t breadth)
 {
@@ -177,12 +196,13 @@ static bool make_request(struct branch *branch, struct leg *out, struct made *ma
 	request->proxy = branch->relay->proxy;
 	packet_touch(request);
 	edit_save(msg, saved);
-	edit_uri(msg, span_of(branch->uri, branch->uri_n));
+	*code = aim(branch);
 	if (branch->route)
 		route = *branch->route;
 	else
 		route_request(request, &route);
-	*code = (uint16_t)route.code;
+	if (!*code)
+		*code = (uint16_t)route.code;
 	if (!*code && proxy_hides(request->proxy, packet_leg(request), out))
 		*code = (uint16_t)contacts_rewrite(request, out);
 	if (!*code && (outgoing_edit(request, &route, out, branch->number, &made->outgoing) < 0 ||
@@ -245,6 +265,22 @@ static void located(
 	try_next(branch);
 }
 
+/* What it leaves by: where the contact registered, and else as the proxy has it. */
+static struct leg_wish wish_of(const struct branch *branch, const struct route *route)
+{
+	struct packet *request = branch->relay->request;
+	struct leg *in = packet_leg(request);
+	uint64_t home = request->home;
+	if (!request->proxy)
+		return (struct leg_wish){
+			.leg = branch->home ? NULL : in, .place = branch->home, .rather = in};
+	if (branch->home)
+		request->home = branch->home;
+	struct leg_wish wish = route_wish(request, route);
+	request->home = home;
+	return wish;
+}
+
 /* Where it goes is decided by the first Route that is left, or by the target itself. */
 static uint32_t next_hop_of(struct branch *branch, struct route *route)
 {
@@ -253,13 +289,12 @@ static uint32_t next_hop_of(struct branch *branch, struct route *route)
 	request->proxy = branch->relay->proxy;
 	packet_touch(request);
 	edit_save(&request->msg, saved);
-	if (edit_uri(&request->msg, span_of(branch->uri, branch->uri_n)) < 0)
-		route->code = 400;
-	else
-		route_request(request, route);
+	uint16_t code = aim(branch);
+	route_request(request, route);
+	if (code)
+		route->code = code;
 	edit_restore(&request->msg, saved);
-	branch->wish = request->proxy ? route_wish(request, route)
-				      : (struct leg_wish){.leg = packet_leg(request)};
+	branch->wish = wish_of(branch, route);
 	return route->code;
 }
 

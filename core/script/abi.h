@@ -79,6 +79,8 @@ int vd_message_in_dialog(vd_script *script, double message);
 // Statefully: begin, name the targets (those of one group are tried at one time, groups from 0 upwards), start and yield.
 int vd_relay_begin(vd_script *script, double message);
 int vd_relay_target(vd_script *script, const char *uri, uint32_t n, int group);
+// The way to the target named last: the Path of its binding, may be empty, and the place of the leg it came by, 0: none.
+int vd_relay_way(vd_script *script, const char *path, uint32_t n, uint32_t place);
 // VD_ABSENT: the caller has given up, nothing to wait for. `timeout` in seconds, 0: none of its own; `hook`: number that provisional responses are announced with, 0: not at all; `proxy`: number
 // of the stateless proxy whose words hide contacts, below 0: none does.
 int vd_relay_start(vd_script *script, double message, double timeout, int hook, int proxy);
@@ -158,11 +160,14 @@ int vd_registrar_domain(vd_script *script, int registrar, const char *domain, ui
 int vd_registrar_receive(vd_script *script, int registrar, double message);
 // 1 when the Request-URI was an address of record and is now its contact; 0, VD_GONE.
 int vd_registrar_route(vd_script *script, double message);
+// The Request-URI is a contact that is reached that way, as vd_relay_way has it.
+int vd_registrar_way(vd_script *script, double message, const char *path, uint32_t n, uint32_t place);
 int vd_registrar_serves(vd_script *script, int registrar, double message);
 // 1 when the Request-URI is an address of record of one of its named domains that has no binding.
 int vd_registrar_lacks(vd_script *script, int registrar, double message);
 typedef struct vd_binding {
-	vd_value contact, params, call_id;
+	vd_value contact, params, call_id, path;
+	uint32_t leg;   // serial of the one it came by; 0: that has gone
 	double expires; // seconds left
 	double q;
 	uint32_t cseq;

@@ -63,6 +63,18 @@ int vd_registrar_route(struct vd_script *script, double handle)
 	return packet ? registrar_route(packet) : VD_GONE;
 }
 
+int vd_registrar_way(
+	struct vd_script *script, double handle, const char *path, uint32_t n, uint32_t place)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	if (!packet)
+		return VD_GONE;
+	if (n > BINDING_PATH_MAX || registrar_take_path(packet, span_of(path, n)) < 0)
+		return VD_BAD_VALUE;
+	packet->home = place ? legs_place(script->engine, place) : 0;
+	return VD_OK;
+}
+
 int vd_registrar_serves(struct vd_script *script, int number, double handle)
 {
 	struct packet *packet = packet_of(script->engine, handle);
@@ -102,6 +114,10 @@ int vd_registrar_next(struct vd_script *script, vd_binding *out)
 	give(&out->contact, binding.contact);
 	give(&out->params, binding.params);
 	give(&out->call_id, binding.call_id);
+	give(&out->path, binding.path);
+	const struct legs *legs = &script->engine->legs;
+	const struct leg *leg = binding.flow.leg < legs->n ? &legs->leg[binding.flow.leg] : NULL;
+	out->leg = leg && leg->state != LEG_CLOSED ? leg->serial : 0;
 	out->expires = (double)(binding.expires_at - engine_now_ms(script->engine)) / 1000;
 	out->q = binding.q / (double)BINDING_Q_MAX;
 	out->cseq = binding.cseq;

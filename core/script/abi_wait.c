@@ -204,8 +204,24 @@ int vd_relay_target(struct vd_script *script, const char *uri, uint32_t n, int g
 		return VD_BAD_VALUE;
 	char *copy = must_alloc(n + 1);
 	memcpy(copy, uri, n);
-	script->targets[script->n_targets++] =
-		(struct relay_target){.uri = span_of(copy, n), .group = (uint16_t)group};
+	script->targets[script->n_targets++] = (struct relay_target){
+		.uri = span_of(copy, n), .path = span_of(copy + n, 0), .group = (uint16_t)group};
+	return VD_OK;
+}
+
+int vd_relay_way(struct vd_script *script, const char *path, uint32_t n, uint32_t place)
+{
+	if (!script->n_targets)
+		return VD_REFUSED;
+	if (n > BINDING_PATH_MAX)
+		return VD_BAD_VALUE;
+	struct relay_target *target = &script->targets[script->n_targets - 1];
+	uint32_t uri_n = target->uri.n;
+	char *text = must_realloc((char *)(uintptr_t)target->uri.p, uri_n + n + 1);
+	memcpy(text + uri_n, path, n);
+	target->uri = span_of(text, uri_n);
+	target->path = span_of(text + uri_n, n);
+	target->home = place ? legs_place(script->engine, place) : 0;
 	return VD_OK;
 }
 

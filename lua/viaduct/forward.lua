@@ -1,5 +1,6 @@
 -- Stateful forwarding: a call that waits for the final response (RFC 3261 16).
 local abi = require "viaduct.abi"
+local leg = require "viaduct.leg"
 local message = require "viaduct.message"
 local misuse = require "viaduct.blame"
 local options = require "viaduct.options"
@@ -12,7 +13,7 @@ local yield = coroutine.yield
 
 local M = {}
 
--- ---- targets, as a list of { uri, group } ----
+-- ---- targets, as a list of { uri, group, contact }: the last when it is one, which knows its way ----
 
 local getmetatable = debug.getmetatable
 
@@ -25,7 +26,7 @@ local function kind_of(target)
 	return type(target) == "table" and type(target.uri) == "string" and "viaduct.Contact" or nil
 end
 
--- The URI of one target; nil for a list.
+-- The URI of one target, and the contact it is; nil for a list.
 local function uri_of(target)
 	local kind = kind_of(target)
 	if type(target) == "string" then
@@ -37,11 +38,14 @@ local function uri_of(target)
 	elseif kind == "viaduct.Address" then
 		return target.uri.text
 	end
-	return target.uri
+	return target.uri, target
 end
 
-local function member_of(target)
-	return uri_of(target) or misuse "the members of an inner list are URIs or contacts"
+local function add(list, group, uri, contact) list[#list + 1] = { uri, group, contact } end
+
+local function add_member(list, group, target)
+	local uri, contact = uri_of(target)
+	add(list, group, uri or misuse "the members of an inner list are URIs or contacts", contact)
 end
 
 -- Contacts of equal q are tried at one time, better ones first (RFC 3261 16.6).
@@ -59,7 +63,7 @@ local function add_contacts(list, contacts, group)
 			group = group + 1
 		end
 		q = contact.q
-		list[#list + 1] = { contact.uri, group }
+		add(list, group, contact.uri, contact)
 	end
 	return group + 1
 end
@@ -78,18 +82,18 @@ local function grouped(targets, parallel)
 	if type(targets) ~= "string" and type(targets) ~= "table" then
 		misuse('forward takes a URI or a list: write req:forward "sip:bob@192.0.2.4"')
 	elseif uri_of(targets) then
-		return { { uri_of(targets), 0 } }
+		add(list, 0, uri_of(targets))
+		return list
 	elseif are_contacts(targets) and not parallel then
 		add_contacts(list, targets, 0)
 		return list
 	end
 	for _, target in ipairs(targets) do
-		local uri = uri_of(target)
-		if uri then
-			list[#list + 1] = { uri, group }
+		if uri_of(target) then
+			add(list, group, uri_of(target))
 		else
 			for _, member in ipairs(target) do
-				list[#list + 1] = { member_of(member), group }
+				add_member(list, group, member)
 			end
 		end
 		if not parallel then
@@ -133,11 +137,36 @@ local function check(code, subject)
 	end
 end
 
+-- How a contact is reached: Path and the place of its leg, as C wants them; nil when there is nothing to say.
+local function way_to(contact)
+	if not contact or not (contact.path or contact.leg) then
+		return nil
+	end
+	local path, place = contact.path or "", contact.leg and leg.place(contact.leg) or 0
+	if type(path) ~= "string" then
+		misuse('the path of a contact is a text such as "<sip:edge.example.com;lr>", not a %s', type(path))
+	elseif contact.leg and place == 0 then
+		misuse("the leg of a contact is one such as get_legs gives, not %s", tostring(contact.leg))
+	end
+	return path, place
+end
+
+local function check_way(code, path)
+	if code == C.VD_BAD_VALUE then
+		misuse("a path of %d bytes fits no request", #path)
+	end
+	check(code, path)
+end
+
 local proxy
 
 local function forward_statelessly(req, target, given)
+	local path, place = way_to(target[3])
 	proxy = proxy or stateless_proxy {}
-	req:set_uri(target)
+	req:set_uri(target[1])
+	if path then
+		check_way(C.vd_registrar_way(script, req[1], path, #path, place), path)
+	end
 	return (given or proxy):receive(req)
 end
 
@@ -169,6 +198,10 @@ local function begin(handle, list, opts, number)
 			return LIMIT, 0, #list
 		end
 		check(added, target[1])
+		local path, place = way_to(target[3])
+		if path then
+			check_way(C.vd_relay_way(script, path, #path, place), path)
+		end
 	end
 	local hook = 0
 	if opts.on_response then
@@ -207,7 +240,7 @@ end
 
 --- Forwards a request and waits for the final response. A 2xx and provisional responses go upstream at once; any other
 --- final response is returned, and goes upstream when the handler ends without another decision. Targets in a list are tried
---- one after the other, those of an inner list at one time; contacts by their q. A target whose name has several addresses is
+--- one after the other, those of an inner list at one time; contacts by their q, each by its `path` (RFC 3327) and `leg`. A target whose name has several addresses is
 --- tried at one after the other (RFC 3263 4.3): an address that says nothing at all for 8 T1 (4 s), or for its even share of what is
 --- left of `timeout` when that is shorter, is given up while others are left; a 2xx it sends later still counts.
 ---@param req viaduct.Message
@@ -224,7 +257,7 @@ function M.forward(req, targets, opts)
 	end
 	local number = number_of(opts.proxy, opts.stateless)
 	if opts.stateless then
-		return forward_statelessly(req, list[1][1], opts.proxy)
+		return forward_statelessly(req, list[1], opts.proxy)
 	end
 	wait.check_place "forward"
 	local code, hook, too_many = begin(req[1], list, opts, number)

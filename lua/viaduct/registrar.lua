@@ -1,5 +1,6 @@
 -- The registrar of RFC 3261 10.3. Bindings live in the engine: they survive reloads, and all registrars share them.
 local abi = require "viaduct.abi"
+local leg = require "viaduct.leg"
 local misuse = require "viaduct.blame"
 local options = require "viaduct.options"
 local parse_params = require "viaduct.params"
@@ -24,6 +25,8 @@ local registrar_mt = {
 ---@field expires number seconds left
 ---@field q number 0 to 1
 ---@field params table<string, string|true> header parameters
+---@field path string|nil "<sip:edge.example.com;lr>, ...": the proxies it is reached by (RFC 3327); req:forward sends by them
+---@field leg viaduct.Leg|nil the one it registered by, which req:forward prefers; nil when that was closed
 ---@field call_id string of the REGISTER
 ---@field cseq integer of the REGISTER
 local contact_mt = {
@@ -87,6 +90,8 @@ function Registrar:query(address) -- luacheck: no self
 			uri = text(binding.contact),
 			params = parse_params(text(binding.params)),
 			call_id = text(binding.call_id),
+			path = binding.path.n > 0 and text(binding.path) or nil,
+			leg = binding.leg > 0 and leg.of(binding.leg) or nil,
 			expires = binding.expires,
 			q = binding.q,
 			cseq = binding.cseq,

@@ -78,6 +78,17 @@ flow "a registrar before the redirect changes nothing for the caller" {
 	end,
 }
 
+flow "the way to a contact, its Path, is not told to whoever is redirected" {
+	script_text = REDIRECT,
+	run = function(net)
+		local alice, bob = phones(net)
+		bob:register("sip:bob@example.com", { headers = { "Supported: path", "Path: <sip:198.51.100.20;lr>" } })
+		alice:request("OPTIONS", "sip:bob@example.com")
+		local moved = alice:expect(302) { Contact = { "<sip:bob@198.51.100.8:5060>;expires=300" }, Path = false }
+		net:is_true(not moved.text:find("198.51.100.20", 1, true), "nothing says where the proxy is")
+	end,
+}
+
 flow "who is not registered here is answered 404, and others' domains are left to the next element" {
 	script_text = REDIRECT,
 	run = function(net)

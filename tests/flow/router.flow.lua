@@ -221,3 +221,149 @@ flow "a stranger's ACK or CANCEL that belongs to nothing is no way through" {
 		rest(net)
 	end,
 }
+
+-- ---- Path: the way to a contact (RFC 3327) ----
+
+local EDGE = "udp:198.51.100.20:5060"
+local PATH, INNER = "<sip:198.51.100.20;lr>", "<sip:inner.example.net;lr>"
+
+flow "a contact that registered with Path is called by it, and others of the same callee directly (RFC 3327 5.4)" {
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		local edge = net:phone("edge", EDGE)
+		bob:register(BOB_AOR, { headers = { "Supported: path", "Path: " .. PATH .. "," .. INNER } })
+		carol:register(BOB_AOR)
+		alice:request("INVITE", BOB_AOR)
+		local by_edge = edge:expect "INVITE" { uri = "sip:bob@198.51.100.8:5060", Route = { PATH .. ", " .. INNER } }
+		carol:expect "INVITE" { uri = "sip:carol@198.51.100.9:5060", Route = {} }
+		edge:reply(486)
+		expect_ack(edge, by_edge) { Route = { PATH .. ", " .. INNER } }
+		carol:reply(200)
+		alice:expect(200)
+		bob:expect_nothing()
+		rest(net)
+	end,
+}
+
+flow "Path goes before the Route that the caller gave, and ours in front of that has done its work" {
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		local edge = net:phone("edge", EDGE)
+		bob:register(BOB_AOR, { headers = { "Path: " .. PATH } })
+		alice:request("MESSAGE", BOB_AOR, { route = { "<sip:192.0.2.1;lr>", INNER } })
+		edge:expect "MESSAGE" { Route = { PATH, INNER } }
+		edge:reply(200)
+		alice:expect(200)
+		rest(net)
+	end,
+}
+
+local CHOOSING = [[
+local sip = require "viaduct"
+local registrar = sip.registrar {}
+return { receive = function(req)
+	if not req:is_request() or req.method == "ACK" then return req:drop() end
+	if req.method == "REGISTER" then return registrar:receive(req) end
+	local contacts = registrar:query(%s)
+	%s
+end }]]
+
+local ways = {
+	{ "one contact alone", "req.uri", "return req:forward(contacts[1])" },
+	{ "a list of its own", "req.uri", [[return req:forward { "sip:x@h.invalid", { contacts[1] } }]] },
+	{ "all in parallel", "req.uri", "return req:forward(contacts, { parallel = true })" },
+	{ "statelessly", "req.uri", "return req:forward(contacts, { stateless = true })" },
+	{ "a table of the script's own", "req.uri", "return req:forward { uri = contacts[1].uri, path = contacts[1].path }" },
+	{ "put into the request by the registrar", "req.uri", "registrar:receive(req) return req:forward(req.uri)" },
+	{ "asked for once the registrar had put it there", "req.received_uri",
+		"registrar:receive(req) return req:forward(registrar:query(req.received_uri))" },
+}
+
+for _, way in ipairs(ways) do
+	flow("a contact keeps its Path: " .. way[1]) {
+		script_text = CHOOSING:format(way[2], way[3]),
+		run = function(net)
+			local alice, bob = parties(net, "alice", "bob")
+			local edge = net:phone("edge", EDGE)
+			bob:register(BOB_AOR, { headers = { "Path: " .. PATH } })
+			alice:request("MESSAGE", BOB_AOR)
+			edge:expect "MESSAGE" { uri = "sip:bob@198.51.100.8:5060", Route = { PATH } }
+			edge:reply(200)
+			net:settle()
+			alice:take_all()
+			rest(net)
+		end,
+	}
+end
+
+flow "who is tried after the contact that the registrar put into the request is not sent by its Path" {
+	script_text = CHOOSING:format("req.uri", [[
+		registrar:receive(req)
+		req:forward(req.uri)
+		return req:forward "sip:carol@198.51.100.9"]]),
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		local edge = net:phone("edge", EDGE)
+		bob:register(BOB_AOR, { headers = { "Path: " .. PATH } })
+		alice:request("MESSAGE", BOB_AOR)
+		edge:expect "MESSAGE" { Route = { PATH } }
+		edge:reply(480)
+		carol:expect "MESSAGE" { Route = {} }
+		carol:reply(200)
+		alice:expect(200)
+		rest(net)
+	end,
+}
+
+flow "a Path that is none ends its contact, and no other" {
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		bob:register(BOB_AOR, { headers = { "Path: nonsense" } })
+		carol:register(BOB_AOR)
+		alice:request("MESSAGE", BOB_AOR)
+		carol:expect "MESSAGE"
+		bob:expect_nothing()
+		carol:reply(200)
+		alice:expect(200)
+		rest(net)
+	end,
+}
+
+flow "a contact is called from the side it registered by, though the caller's side reaches it too" {
+	legs = { "udp:192.0.2.1:5060", "udp:192.0.2.2:5070" },
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		bob:register(BOB_AOR, { leg = "udp:192.0.2.2:5070" })
+		carol:register(BOB_AOR, { leg = "udp:192.0.2.1:5060" })
+		alice:request("MESSAGE", BOB_AOR, { leg = "udp:192.0.2.1:5060" })
+		bob:expect "MESSAGE" { from = "192.0.2.2:5070" }
+		carol:expect "MESSAGE" { from = "192.0.2.1:5060" }
+		bob:reply(200)
+		alice:expect(200)
+		carol:reply(200)
+		rest(net)
+	end,
+}
+
+flow "what is no path and no leg of a contact is said with what to write" {
+	script_text = CHOOSING:format("req.uri", [[
+		sip.log(select(2, pcall(req.forward, req, { uri = "sip:x@h", path = {} })))
+		sip.log(select(2, pcall(req.forward, req, { uri = "sip:x@h", leg = "udp" })))
+		return req:reply(#contacts == 0 and 404 or 200)]]),
+	run = function(net)
+		local alice = parties(net, "alice")
+		alice:request("MESSAGE", BOB_AOR)
+		alice:expect(404)
+		net:expect_log "the path of a contact is a text such as .*<sip:edge.example.com;lr>.*, not a table"
+		net:expect_log "the leg of a contact is one such as get_legs gives, not udp"
+		rest(net)
+	end,
+}
