@@ -63,6 +63,15 @@ static void leave_queue(struct delivery *delivery)
 	delivery->bytes = NULL;
 }
 
+static void leave_key(struct delivery *delivery)
+{
+	struct deliveries *queue = &delivery->engine->deliveries;
+	if (delivery->awaits_answer)
+		table_remove(&queue->by_sent, &delivery->by_key);
+	else if (!delivery->is_own)
+		table_remove(&queue->by_key, &delivery->by_key);
+}
+
 static void delivery_free(struct delivery *delivery)
 {
 	struct engine *engine = delivery->engine;
@@ -72,10 +81,9 @@ static void delivery_free(struct delivery *delivery)
 	if (delivery->resolve)
 		resolve_cancel(delivery->resolve);
 	hunt_end(&delivery->hunt, engine);
-	if (!delivery->is_own) {
+	leave_key(delivery);
+	if (!delivery->is_own)
 		engine->legs.leg[delivery->from.leg].n_held--;
-		table_remove(&engine->deliveries.by_key, &delivery->by_key);
-	}
 	unlink_delivery(delivery);
 	free(delivery);
 }
@@ -163,6 +171,15 @@ static void enter_queue(struct delivery *delivery)
 	engine->count[COUNT_deliveries]++;
 }
 
+void delivery_await(struct delivery *delivery, struct span branch, struct span method)
+{
+	struct engine *engine = delivery->engine;
+	leave_key(delivery);
+	delivery->key = txn_key_sent(branch, method, &engine->key);
+	delivery->awaits_answer = true;
+	table_insert(&engine->deliveries.by_sent, &delivery->by_key, delivery->key.hash);
+}
+
 bool delivery_take_share(struct delivery *delivery, uint16_t party)
 {
 	struct engine *engine = delivery->engine;
@@ -176,13 +193,17 @@ bool delivery_take_share(struct delivery *delivery, uint16_t party)
 	return true;
 }
 
+static struct delivery *of_key(struct table_link *by_key)
+{
+	return (struct delivery *)((char *)by_key - offsetof(struct delivery, by_key));
+}
+
 /* The delivery of the request with that key, until nothing can be heard of it any more. */
 static struct delivery *find_by_key(struct engine *engine, struct txn_key key)
 {
 	struct table_link *link = table_first(&engine->deliveries.by_key, key.hash);
 	for (; link; link = table_next(link)) {
-		struct delivery *delivery =
-			(struct delivery *)((char *)link - offsetof(struct delivery, by_key));
+		struct delivery *delivery = of_key(link);
 		if (txn_key_eq(delivery->key, key) &&
 			(delivery->is_queued || delivery->hunt.client))
 			return delivery;
@@ -259,6 +280,7 @@ int64_t deliver(struct packet *request, const struct delivery_options *options)
 	delivery->leg_serial = options->leg ? options->leg->serial : 0;
 	delivery->since_ms = engine_now_ms(engine);
 	delivery->once = options->once;
+	delivery->wants_end = options->wants_end;
 	delivery->id_n = id.n;
 	delivery->callid_n = callid.n;
 	put_span(put_span(delivery->text, id), callid);
@@ -313,6 +335,33 @@ bool delivery_take_request(struct packet *request)
 	if (request->msg.method_id == METHOD_CANCEL)
 		return take_cancel(request);
 	return request->msg.method_id == METHOD_ACK && take_ack(request);
+}
+
+/* Whoever repeats a request has it sent once more: all of them are answered. */
+static void finish_sent(
+	struct engine *engine, struct txn_key key, enum delivery_end end, const char *error)
+{
+	struct table_link *link = table_first(&engine->deliveries.by_sent, key.hash);
+	for (; link; link = table_next(link))
+		if (txn_key_eq(of_key(link)->key, key))
+			delivery_finish(of_key(link), end, error);
+}
+
+void delivery_hear(struct packet *response)
+{
+	struct engine *engine = response->engine;
+	struct txn_key key;
+	if (engine->deliveries.by_sent.n && txn_key_client(&response->msg, &engine->key, &key))
+		finish_sent(engine, key, DELIVERY_ARRIVED, NULL);
+}
+
+void delivery_take_unsent(struct packet *request, const char *reason)
+{
+	struct engine *engine = request->engine;
+	const struct via *via = msg_top_via(&request->msg);
+	if (via)
+		finish_sent(engine, txn_key_sent(via->branch, request->msg.method, &engine->key),
+			DELIVERY_FAILED, reason);
 }
 
 static struct delivery *find(struct engine *engine, uint64_t number)
@@ -407,6 +456,7 @@ void deliveries_free_all(struct engine *engine)
 	table_fini(&engine->deliveries.by_id);
 	table_fini(&engine->deliveries.by_call);
 	table_fini(&engine->deliveries.by_key);
+	table_fini(&engine->deliveries.by_sent);
 }
 
 static struct span method_of(const struct delivery *delivery)
@@ -433,7 +483,9 @@ bool delivery_walk(
 		.callid = callid_of(delivery),
 		.to = delivery->hunt.tried ? &delivery->sent_to : NULL,
 		.tries = delivery->hunt.tried,
-		.due_ms = client ? txn_due_ms(&client->txn) : INT64_MAX,
+		.due_ms = client		    ? txn_due_ms(&client->txn)
+			  : delivery->awaits_answer ? delivery->patience.due_ms
+						    : INT64_MAX,
 		.since_ms = delivery->since_ms,
 	};
 	return true;

@@ -2,11 +2,13 @@
  * is known what became of it. Found by number, id or Call-ID.
  *
  * A delivery sends a copy of the message, from one address to the next (RFC 3263 4.3), each try a
- * client transaction that repeats it on UDP (RFC 3261 17.1); sent once, or an ACK, it is gone as
- * soon as it has left. The first response says that it arrived and ends it; responses go on to the
- * policy. What there is no room for is refused at once; if that turns out later, whoever sent it is
- * answered 503. A message that came in is sent as a proxy would (RFC 3261 16.6), one made here as
- * its user agent would (8.1.1.7). */
+ * client transaction that repeats it on UDP (RFC 3261 17.1). Sent once over UDP it has none, so
+ * that a repetition, a CANCEL and an ACK go the way of the first (16.11): then it waits for the
+ * answer if somebody wants to hear of that, and is gone as soon as it has left if not, or if it is
+ * an ACK. The first response says that it arrived and ends it; responses go on to the policy. What
+ * there is no room for is refused at once; if that turns out later, whoever sent it is answered
+ * 503. A message that came in is sent as a proxy would (RFC 3261 16.6), one made here as its user
+ * agent would (8.1.1.7). */
 #pragma once
 
 #include "engine/resolve.h"
@@ -38,6 +40,7 @@ struct delivery_options {
 	const struct uri *to;	/* NULL: by Route and Request-URI */
 	const struct leg *leg;	/* NULL: one that reaches the address */
 	bool once;		/* not repeated */
+	bool wants_end;		/* somebody wants to hear whether it arrived */
 	uint32_t timeout_ms;	/* for all addresses together; 0: until the last transaction ends */
 	delivery_fn done;
 	void *arg;
@@ -63,6 +66,10 @@ uint32_t delivery_cancel_call(struct engine *engine, struct span callid);
  * cancelled where it was sent to, and no other address tried (RFC 3261 9.2, 16.10); an ACK to a
  * failure ends here. True: dealt with. */
 bool delivery_take_request(struct packet *request);
+/* An answer that belongs to no transaction: what was sent once has arrived. */
+void delivery_hear(struct packet *response);
+/* A request that never left, and belongs to no transaction; `reason` as in client_take_unsent. */
+void delivery_take_unsent(struct packet *request, const char *reason);
 /* Whoever `arg` stands for is told no more, and its routing is not used any more. */
 void deliveries_forget(struct engine *engine, const void *arg);
 /* The world's word for the receipt that is the delivery's number. */

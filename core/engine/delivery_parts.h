@@ -25,12 +25,14 @@ struct delivery {
 	struct hunt hunt; /* its addresses */
 	struct flow sent_to;
 	uint32_t leg_serial; /* 0: any */
-	struct txn_key key;  /* of the request that came in; all zero: made here */
+	/* Of the request that came in, all zero: made here; once it awaits an answer, of that. */
+	struct txn_key key;
 	int64_t since_ms;
-	bool once, is_queued;
-	bool is_starting;  /* within deliver */
-	bool no_room;	   /* a limit stood against it */
-	bool is_cancelled; /* by who sent it */
+	bool once, wants_end, is_queued;
+	bool awaits_answer; /* without a transaction */
+	bool is_starting;   /* within deliver */
+	bool no_room;	    /* a limit stood against it */
+	bool is_cancelled;  /* by who sent it */
 	uint8_t n_parties;
 	uint16_t party[2]; /* whose share of the queue it takes */
 	uint32_t id_n, callid_n;
@@ -40,6 +42,8 @@ struct delivery {
 /* delivery.c */
 /* It is known what became of it; `error` of DELIVERY_FAILED. */
 void delivery_finish(struct delivery *delivery, enum delivery_end end, const char *error);
+/* It was sent once, with that branch, and is in the queue until an answer comes. */
+void delivery_await(struct delivery *delivery, struct span branch, struct span method);
 /* Counts it for that party while it is in the queue. False: the party has its share already. */
 bool delivery_take_share(struct delivery *delivery, uint16_t party);
 /* Frees it when nobody is to be told, and no response can come any more. */

@@ -51,6 +51,16 @@ static int edit_as_proxy(
 	return rc;
 }
 
+/* As long as a transaction would, if nothing else was asked for. */
+static void await_answer(struct delivery *delivery, struct span branch, struct span method)
+{
+	struct engine *engine = delivery->engine;
+	delivery_await(delivery, branch, method);
+	if (!timer_is_armed(&delivery->patience))
+		timers_arm(&engine->timers, &delivery->patience,
+			engine_now_ms(engine) + 64 * (int64_t)engine->times.t1_ms);
+}
+
 /* The request as it leaves by that leg, put into the client transaction that sends it or sent here.
  * 0 or an errno. */
 static int send_by(
@@ -73,7 +83,9 @@ static int send_by(
 	if (is_stateless) {
 		rc = engine_send(engine, to, &(struct iovec){bytes, n}, 1);
 		engine_free_later(engine, bytes);
-		return rc < 0 ? -rc : 0;
+		if (rc == 0 && delivery->wants_end && msg->method_id != METHOD_ACK)
+			await_answer(delivery, branch, msg->method);
+		return -rc;
 	}
 	struct client *client =
 		client_new(engine, bytes, n, branch, msg->method, to, told, delivery);
@@ -145,7 +157,7 @@ static void try_next(struct delivery *delivery, const char *error)
 			error = strerrorname_np(rc);
 			continue;
 		}
-		if (!delivery->hunt.client) /* sent once: that was it */
+		if (!delivery->hunt.client && !delivery->awaits_answer) /* that was it */
 			delivery_finish(delivery, DELIVERY_SENT, NULL);
 		return;
 	}

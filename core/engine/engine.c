@@ -212,6 +212,8 @@ static void on_message(void *self, const struct flow *from, struct span bytes)
 		packet_reply(packet, 503, span_of(NULL, 0), SPAN(RETRY_LATER));
 		return;
 	}
+	if (!packet->msg.is_request)
+		delivery_hear(packet);
 	packet_hold(packet);
 	engine->policy.receive(engine->policy.self, packet);
 }
@@ -240,10 +242,12 @@ static void on_unsent(void *self, const struct flow *to, struct span message, co
 	packet->from = *to;
 	if (msg_parse(&packet->msg, message, &error))
 		return;
-	if (!packet->msg.is_request)
+	if (!packet->msg.is_request) {
 		unsent_take(packet, to, message);
-	else if (!client_take_unsent(packet, reason))
+	} else if (!client_take_unsent(packet, reason)) {
+		delivery_take_unsent(packet, reason);
 		forward_undelivered(packet);
+	}
 }
 
 static void on_sent(void *self, uint64_t receipt)

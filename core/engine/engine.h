@@ -89,7 +89,8 @@ struct unsent;
 /* The queue of engine/delivery.h. */
 struct deliveries {
 	struct table by_number, by_id, by_call;
-	struct table by_key;	/* of requests that came in: also when they have left the queue */
+	struct table by_key;  /* of requests that came in: also when they have left the queue */
+	struct table by_sent; /* of what was sent once and may be answered: in the place of that */
 	struct delivery *first; /* in the queue, newest first */
 	uint32_t n;
 	size_t bytes;		 /* of their requests */

@@ -108,8 +108,7 @@ static void ended_unheard(void *arg, uint64_t number, enum delivery_end end, con
 
 static void ended(void *arg, uint64_t number, enum delivery_end end, const char *error)
 {
-	if (end != DELIVERY_SENT)
-		task_delivered(arg, number, error);
+	task_delivered(arg, number, error);
 	ended_unheard(arg, number, end, error);
 }
 
@@ -135,6 +134,7 @@ double vd_deliver(struct vd_script *script, double handle, const char *id, uint3
 		.to = to_n ? &uri : NULL,
 		.leg = serial ? legs_by_serial(script->engine, serial) : NULL,
 		.once = once,
+		.wants_end = wants_end,
 		.timeout_ms = rc ? 0 : (uint32_t)(timeout * 1000),
 		.done = wants_end ? ended : ended_unheard,
 		.arg = script,

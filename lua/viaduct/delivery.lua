@@ -64,9 +64,11 @@ local known = {
 --- dead or says nothing for 8 T1 (4 s), or for its even share of `timeout` (RFC 3263 4.3). Responses go to the receiver.
 --- A CANCEL of an INVITE that is delivered does not come to the script: the engine has its transaction, so it answers 200, cancels the
 --- INVITE where it was sent, and tries no other address (RFC 3261 9.2, 16.10); the 487 that follows goes to the receiver. With
---- `do_retransmits = false` there is no transaction over UDP: then the CANCEL comes, and what is delivered likewise meets its INVITE.
+--- `do_retransmits = false` there is no transaction over UDP: then the CANCEL comes, and what is delivered likewise meets its INVITE;
+--- the callback is called by the first response, or with "ETIMEDOUT" when none came in `timeout` or 64 T1 (32 s); an ACK has arrived
+--- when it has left.
 ---@param request viaduct.Message one that came in, or of sip.request; a response goes back by its Via
----@param given table|nil `id` ("Call-ID CSeq-number"), `callid` (Call-ID), `callback` function(error, delivery): error nil when it arrived, else an errno name ("ETIMEDOUT", "EHOSTUNREACH", "ENOPROTOOPT", "ECONNREFUSED", "ENOBUFS" no room: its sender was answered 503, "ECANCELED" its sender gave up while names were looked up and was answered 487 ...), `timeout` seconds to wait for an answer, `leg` to leave by, `dst_addr` "ip:port", URI or { proto, addr, port }, `do_retransmits`
+---@param given table|nil `id` ("Call-ID CSeq-number"), `callid` (Call-ID), `callback` function(error, delivery), called once unless it is cancelled: error nil when it arrived, else an errno name ("ETIMEDOUT", "EHOSTUNREACH", "ENOPROTOOPT", "ECONNREFUSED", "ENOBUFS" no room: its sender was answered 503, "ECANCELED" its sender gave up while names were looked up and was answered 487 ...), `timeout` seconds to wait for an answer, `leg` to leave by, `dst_addr` "ip:port", URI or { proto, addr, port }, `do_retransmits`
 ---@param by_default boolean
 ---@return viaduct.Delivery|true|nil true: a response
 ---@return string|nil message

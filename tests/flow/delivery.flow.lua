@@ -54,8 +54,8 @@ flow "an INVITE is sent at the times of RFC 3261 17.1.1 until Timer B" {
 	end,
 }
 
-flow "with do_retransmits false it is sent once, and nothing is told of what is not known" {
-	script_text = acting [[probe("sip:bob@198.51.100.8", { do_retransmits = false, callback = told })
+flow "with do_retransmits false it is sent once, and gone when nobody wants to hear of it" {
+	script_text = acting [[probe("sip:bob@198.51.100.8", { do_retransmits = false })
 		sip.log(tostring(dispatcher:cancel_delivery "probe 7"))]],
 	run = function(net)
 		local alice, bob = parties(net, "alice", "bob")
@@ -64,6 +64,123 @@ flow "with do_retransmits false it is sent once, and nothing is told of what is 
 		net:equal(#bob:take_all(), 1, "requests")
 		net:expect_log "false"
 		net:counts { deliveries_sent = 1, client_transactions = 0 }
+	end,
+}
+
+local ONCE = [[probe("sip:bob@198.51.100.8", { do_retransmits = false, callback = told, timeout = %s })]]
+
+flow "what was sent once has arrived with its first response, which goes to the script; one that comes later finds nothing" {
+	script_text = acting(ONCE:format "nil"),
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		poke(net, alice)
+		bob:expect "OPTIONS"
+		net:equal(net:count_log "told", 0, "calls before the response")
+		for _ = 1, 2 do
+			bob:reply(404)
+			net:settle()
+		end
+		net:equal(net:count_log "response 404 probe", 2, "responses the script saw")
+		net:advance(40)
+		net:equal(net:count_log "told nil of probe 7", 1, "calls")
+		net:equal(net:count_log "told", 1, "calls in all")
+		bob:expect_nothing()
+		net:counts { deliveries_arrived = 1, client_transactions = 0 }
+	end,
+}
+
+for _, seconds in ipairs { 1, 32 } do
+	local timeout = seconds == 32 and "nil" or tostring(seconds) -- 64 T1 when none is given
+	flow(("what was sent once and not answered in %d s is told as ETIMEDOUT"):format(seconds)) {
+		script_text = acting(ONCE:format(timeout)),
+		run = function(net)
+			local alice, bob = parties(net, "alice", "bob")
+			poke(net, alice)
+			net:advance(seconds - 0.1)
+			net:equal(net:count_log "told", 0, "calls before")
+			net:advance(0.2)
+			net:expect_log "told ETIMEDOUT of probe 7"
+			bob:expect "OPTIONS"
+			bob:expect_nothing()
+			bob:reply(200)
+			net:expect_log "response 200 probe"
+			net:advance(40)
+			net:equal(net:count_log "told", 0, "calls after")
+			net:counts { deliveries_failed = 1, failovers = 0 }
+		end,
+	}
+end
+
+flow "what was sent once can be cancelled until it is answered, and then nobody is called" {
+	script_text = acting(ONCE:format "nil" .. [[sip.log(("cancelled %s"):format(tostring(dispatcher:cancel_delivery "probe 7")))]]),
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		poke(net, alice)
+		bob:expect "OPTIONS"
+		bob:reply(200)
+		net:advance(40)
+		net:expect_log "cancelled true"
+		net:equal(net:count_log "told", 0, "calls")
+		net:counts { deliveries_cancelled = 1 }
+	end,
+}
+
+flow "an INVITE sent once and repeated by its sender is sent each time, and each time its callback is called once" {
+	script_text = acting("", "do_retransmits = false"),
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		local invite = alice:request("INVITE", "sip:bob@198.51.100.8")
+		bob:expect "INVITE"
+		alice:resend()
+		bob:expect "INVITE"
+		bob:reply(200)
+		alice:expect(200)
+		alice:request("ACK", "sip:bob@198.51.100.8", { call_id = invite:header "Call-ID" })
+		bob:expect "ACK"
+		net:advance(40)
+		net:equal(net:count_log("told nil of " .. invite:header "Call-ID"), 2, "calls")
+		net:equal(net:count_log "told", 2, "calls in all")
+	end,
+}
+
+flow "an ACK has arrived when it has left, whatever timeout it was given" {
+	script_text = [[
+local sip = require "viaduct"
+local dispatcher = sip.dispatcher {}
+return { receive = function(msg)
+	return dispatcher:deliver(msg, { timeout = 5, callback = function(err) sip.log("told " .. tostring(err)) end })
+end }]],
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("ACK", "sip:bob@198.51.100.8")
+		bob:expect "ACK"
+		net:expect_log "told nil"
+		net:advance(40)
+		net:equal(net:count_log "told", 0, "further calls")
+		net:counts { deliveries_sent = 1 }
+	end,
+}
+
+flow "the script keeps nothing of deliveries that are over" {
+	script_text = acting [[
+		local request = sip.request { method = "OPTIONS", uri = "sip:nobody@198.51.100.99" }
+		for _ = 1, 1000 do
+			dispatcher:deliver(request, { do_retransmits = false, timeout = 0.01, callback = function() end })
+		end
+		sip.sleep(1)
+		collectgarbage()]],
+	run = function(net)
+		local ROUNDS = 5
+		local alice, after_one = parties(net, "alice"), nil
+		for round = 1, ROUNDS do
+			alice:request("MESSAGE", "sip:x@192.0.2.99")
+			net:advance(1.1)
+			alice:expect(200)
+			after_one = after_one or net:status().memory
+			net:counts { deliveries_failed = 1000 * round }
+		end
+		net:is_true(net:status().memory < after_one + 100000, "four thousand more have cost less than 25 bytes each")
+		rest(net)
 	end,
 }
 
