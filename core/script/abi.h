@@ -55,6 +55,8 @@ int vd_message_set_header(vd_script *script, double message, const char *name, u
 int vd_message_add_header(vd_script *script, double message, const char *name, uint32_t name_n, const char *value, uint32_t value_n);
 int vd_message_remove_header(vd_script *script, double message, const char *name, uint32_t name_n);
 int vd_message_set_uri(vd_script *script, double message, const char *uri, uint32_t n);
+// The same with what is cut off that a Request-URI may not have: headers, method.
+int vd_message_retarget(vd_script *script, double message, const char *uri, uint32_t n);
 int vd_message_set_body(vd_script *script, double message, const char *body, uint32_t body_n, const char *type, uint32_t type_n);
 
 // ---- decisions ----
@@ -78,6 +80,7 @@ int vd_message_in_dialog(vd_script *script, double message);
 
 // Statefully: begin, name the targets (those of one group are tried at one time, groups from 0 upwards), start and yield.
 int vd_relay_begin(vd_script *script, double message);
+// Headers and method are cut off, and what is among the targets already is not added again: VD_ABSENT (RFC 3261 16.5, 16.6).
 int vd_relay_target(vd_script *script, const char *uri, uint32_t n, int group);
 // The way to the target named last: the Path of its binding, may be empty, and the place of the leg it came by, 0: none.
 int vd_relay_way(vd_script *script, const char *path, uint32_t n, uint32_t place);

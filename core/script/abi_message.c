@@ -239,6 +239,18 @@ int vd_message_set_uri(struct vd_script *script, double handle, const char *uri,
 	return edited(edit_uri(&packet->msg, span_of(uri, n)));
 }
 
+int vd_message_retarget(struct vd_script *script, double handle, const char *text, uint32_t n)
+{
+	struct packet *packet = packet_of(script->engine, handle);
+	struct uri uri;
+	if (!packet)
+		return VD_GONE;
+	if (uri_parse(span_of(text, n), &uri))
+		return VD_BAD_VALUE;
+	char *target = arena_alloc(&packet->msg.arena, n);
+	return vd_message_set_uri(script, handle, target, uri_as_target(&uri, target));
+}
+
 int vd_message_set_body(struct vd_script *script, double handle, const char *body, uint32_t body_n,
 	const char *type, uint32_t type_n)
 {

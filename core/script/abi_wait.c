@@ -195,17 +195,31 @@ int vd_relay_begin(struct vd_script *script, double handle)
 										   : VD_REFUSED;
 }
 
+static bool is_target(const struct vd_script *script, struct span text)
+{
+	struct uri uri, other;
+	if (uri_parse(text, &uri))
+		return false;
+	for (uint32_t i = 0; i < script->n_targets; i++)
+		if (uri_parse(script->targets[i].uri, &other) == 0 && uri_eq(&uri, &other))
+			return true;
+	return false;
+}
+
 int vd_relay_target(struct vd_script *script, const char *uri, uint32_t n, int group)
 {
 	struct uri parsed;
-	if (script->n_targets == RELAY_TARGETS_MAX)
-		return VD_LIMIT;
 	if (uri_parse(span_of(uri, n), &parsed))
 		return VD_BAD_VALUE;
 	char *copy = must_alloc(n + 1);
-	memcpy(copy, uri, n);
+	struct span target = span_of(copy, uri_as_target(&parsed, copy));
+	bool is_known = is_target(script, target);
+	if (is_known || script->n_targets == RELAY_TARGETS_MAX) {
+		free(copy);
+		return is_known ? VD_ABSENT : VD_LIMIT;
+	}
 	script->targets[script->n_targets++] = (struct relay_target){
-		.uri = span_of(copy, n), .path = span_of(copy + n, 0), .group = (uint16_t)group};
+		.uri = target, .path = span_from(target, target.n), .group = (uint16_t)group};
 	return VD_OK;
 }
 

@@ -48,3 +48,6 @@ bool uri_eq(const struct uri *a, const struct uri *b);
  * (19.1: sips is the same resource). Writes into `out` (room: text.n + 8); returns the length, 0
  * when the URI can be no AOR. */
 uint32_t uri_aor(const struct uri *uri, char *out);
+/* As a Request-URI: without headers and the method parameter, which are not for the one it is sent
+ * to (RFC 3261 19.1.1, 19.1.5). Writes into `out` (room: text.n); returns the length. */
+uint32_t uri_as_target(const struct uri *uri, char *out);

@@ -1,4 +1,6 @@
-/* Two URIs compared, and the address-of-record made of one: all of RFC 3261 19.1.4 and 10.3. */
+/* Two URIs compared, and what is made of one: the address-of-record and the Request-URI. All of RFC
+ * 3261 19.1.4, 10.3 and 19.1.5. */
+#include "base/put.h"
 #include "sip/uri.h"
 
 enum { ESCAPED = 256 }; /* added to a byte that means something else unescaped */
@@ -227,6 +229,23 @@ uint32_t uri_aor(const struct uri *uri, char *out)
 		for (unsigned unit = 10000; unit; unit /= 10)
 			if (uri->port >= unit)
 				*p++ = (char)('0' + uri->port / unit % 10);
+	}
+	return (uint32_t)(p - out);
+}
+
+uint32_t uri_as_target(const struct uri *uri, char *out)
+{
+	if (uri->scheme != URI_SIP && uri->scheme != URI_SIPS)
+		return (uint32_t)(put_span(out, uri->text) - out);
+	const char *headers = uri->headers.p ? uri->headers.p - 1 : span_end(uri->text);
+	const char *params = uri->params.p ? uri->params.p : headers;
+	char *p = put_span(out, span_between(uri->text.p, params));
+	struct span rest = behind_first(uri->params), name, value;
+	while (pair_next(&rest, ';', &name, &value)) {
+		if (escaped_eq(name, SPAN("method"), CASE_FOLDED))
+			continue;
+		*p++ = ';';
+		p = put_span(p, value.p ? span_between(name.p, span_end(value)) : name);
 	}
 	return (uint32_t)(p - out);
 }

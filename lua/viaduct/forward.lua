@@ -5,103 +5,15 @@ local message = require "viaduct.message"
 local misuse = require "viaduct.blame"
 local options = require "viaduct.options"
 local stateless_proxy = require "viaduct.stateless_proxy"
+local target_list = require "viaduct.targets"
 local wait = require "viaduct.wait"
 
 local C, script, value = abi.C, abi.script, abi.value
 local OK, LIMIT = C.VD_OK, C.VD_LIMIT
+local kind_of, targets_of = target_list.kind_of, target_list.grouped
 local yield = coroutine.yield
 
 local M = {}
-
--- ---- targets, as a list of { uri, group, contact }: the last when it is one, which knows its way ----
-
-local getmetatable = debug.getmetatable
-
--- What a target is: "viaduct.Uri", "viaduct.Address", "viaduct.Contact" (also one a script wrote), or nil.
-local function kind_of(target)
-	local meta = type(target) == "table" and getmetatable(target)
-	if meta and meta.__name then
-		return meta.__name
-	end
-	return type(target) == "table" and type(target.uri) == "string" and "viaduct.Contact" or nil
-end
-
--- The URI of one target, and the contact it is; nil for a list.
-local function uri_of(target)
-	local kind = kind_of(target)
-	if type(target) == "string" then
-		return target
-	elseif type(target) ~= "table" then
-		misuse("a target must be a URI or a contact, not a %s", type(target))
-	elseif kind == "viaduct.Uri" then
-		return target.text
-	elseif kind == "viaduct.Address" then
-		return target.uri.text
-	end
-	return target.uri, target
-end
-
-local function add(list, group, uri, contact) list[#list + 1] = { uri, group, contact } end
-
-local function add_member(list, group, target)
-	local uri, contact = uri_of(target)
-	add(list, group, uri or misuse "the members of an inner list are URIs or contacts", contact)
-end
-
--- Contacts of equal q are tried at one time, better ones first (RFC 3261 16.6).
-local function by_q(a, b) return a.q > b.q end
-
-local function add_contacts(list, contacts, group)
-	local sorted = {}
-	for index, contact in ipairs(contacts) do
-		sorted[index] = contact
-	end
-	table.sort(sorted, by_q)
-	local q
-	for _, contact in ipairs(sorted) do
-		if q and contact.q < q then
-			group = group + 1
-		end
-		q = contact.q
-		add(list, group, contact.uri, contact)
-	end
-	return group + 1
-end
-
-local function are_contacts(targets)
-	for _, target in ipairs(targets) do
-		if kind_of(target) ~= "viaduct.Contact" or type(target.q) ~= "number" then
-			return false
-		end
-	end
-	return #targets > 0
-end
-
-local function grouped(targets, parallel)
-	local list, group = {}, 0
-	if type(targets) ~= "string" and type(targets) ~= "table" then
-		misuse('forward takes a URI or a list: write req:forward "sip:bob@192.0.2.4"')
-	elseif uri_of(targets) then
-		add(list, 0, uri_of(targets))
-		return list
-	elseif are_contacts(targets) and not parallel then
-		add_contacts(list, targets, 0)
-		return list
-	end
-	for _, target in ipairs(targets) do
-		if uri_of(target) then
-			add(list, group, uri_of(target))
-		else
-			for _, member in ipairs(target) do
-				add_member(list, group, member)
-			end
-		end
-		if not parallel then
-			group = group + 1
-		end
-	end
-	return list
-end
 
 -- ---- provisional responses ----
 
@@ -128,12 +40,14 @@ local refusals = {
 	[C.VD_GONE] = "message is no longer available: its handler has ended",
 	[C.VD_MISUSE] = "only requests other than ACK and CANCEL are forwarded statefully: give the others to a stateless proxy",
 	[C.VD_REFUSED] = "this request was answered or forwarded already, or is not the one its handler runs for",
-	[C.VD_BAD_VALUE] = "'%s' is no URI or timeout",
 }
 
-local function check(code, subject)
-	if code ~= OK then
-		misuse(refusals[code] or "forward failed", tostring(subject))
+-- `bad` says what is wrong with the given given last.
+local function check(code, bad, given)
+	if code == C.VD_BAD_VALUE then
+		misuse(bad, tostring(given))
+	elseif code ~= OK then
+		misuse(refusals[code] or "forward failed")
 	end
 end
 
@@ -155,7 +69,7 @@ local function check_way(code, path)
 	if code == C.VD_BAD_VALUE then
 		misuse("a path of %d bytes fits no request", #path)
 	end
-	check(code, path)
+	check(code)
 end
 
 local proxy
@@ -163,7 +77,7 @@ local proxy
 local function forward_statelessly(req, target, given)
 	local path, place = way_to(target[3])
 	proxy = proxy or stateless_proxy {}
-	req:set_uri(target[1])
+	check(C.vd_message_retarget(script, req[1], target[1], #target[1]), "'%s' is no URI", target[1])
 	if path then
 		check_way(C.vd_registrar_way(script, req[1], path, #path, place), path)
 	end
@@ -197,10 +111,12 @@ local function begin(handle, list, opts, number)
 		if added == LIMIT then
 			return LIMIT, 0, #list
 		end
-		check(added, target[1])
-		local path, place = way_to(target[3])
-		if path then
-			check_way(C.vd_relay_way(script, path, #path, place), path)
+		if added ~= C.VD_ABSENT then -- else it was named before
+			check(added, "'%s' is no URI", target[1])
+			local path, place = way_to(target[3])
+			if path then
+				check_way(C.vd_relay_way(script, path, #path, place), path)
+			end
 		end
 	end
 	local hook = 0
@@ -220,7 +136,7 @@ local function not_begun(code, opts, too_many)
 	elseif code == LIMIT then
 		return nil, ends[5][1], ends[5][2]
 	end
-	check(code, opts.timeout)
+	check(code, "the timeout of forward is 0 to 86400 seconds, not %s", opts.timeout)
 end
 
 local function result()
@@ -240,9 +156,11 @@ end
 
 --- Forwards a request and waits for the final response. A 2xx and provisional responses go upstream at once; any other
 --- final response is returned, and goes upstream when the handler ends without another decision. Targets in a list are tried
---- one after the other, those of an inner list at one time; contacts by their q, each by its `path` (RFC 3327) and `leg`. A target whose name has several addresses is
---- tried at one after the other (RFC 3263 4.3): an address that says nothing at all for 8 T1 (4 s), or for its even share of what is
---- left of `timeout` when that is shorter, is given up while others are left; a 2xx it sends later still counts.
+--- one after the other, those of an inner list at one time; contacts, each by its `path` (RFC 3327) and `leg`, by their q as
+--- soon as one of them has one (none: 1). Each URI is tried once, without header fields and method (RFC 3261 16.5, 16.6 (2)). A
+--- target whose name has several addresses is tried at one after the other (RFC 3263 4.3): an address that says nothing at all
+--- for 8 T1 (4 s), or for its even share of what is left of `timeout` when that is shorter, is given up while others are left;
+--- a 2xx it sends later still counts.
 ---@param req viaduct.Message
 ---@param targets string|viaduct.Contact|table
 ---@param opts table|nil `timeout` seconds for each target, all its addresses together (none: 32 s without an answer, 181 s of ringing), `parallel` all at one time, `on_response` function(response) for provisional ones (drop it to keep it from the caller), `stateless` send to the first and remember nothing, `proxy` the stateless proxy that hides contacts and leads to those it has hidden (none: they are left as they are; stateless: those of a proxy without options)
@@ -250,11 +168,11 @@ end
 ---@return string|nil message
 ---@return string|nil code "timeout", "unreachable", "cancelled", "answered", "limit"
 function M.forward(req, targets, opts)
-	opts = options.check("forward", opts, known)
-	local list = grouped(targets, opts.parallel)
-	if #list == 0 then
-		misuse "forward needs at least one target"
+	if targets == nil and type(opts) == "string" then -- of sip.uri or sip.address: nil, message, code
+		misuse("forward has no target: %s", opts)
 	end
+	opts = options.check("forward", opts, known)
+	local list = targets_of(targets, opts.parallel)
 	local number = number_of(opts.proxy, opts.stateless)
 	if opts.stateless then
 		return forward_statelessly(req, list[1], opts.proxy)

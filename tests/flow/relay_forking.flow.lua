@@ -425,20 +425,3 @@ flow "a MESSAGE that fails at one and is never answered by the others gives the 
 		rest(net)
 	end,
 }
-
-flow "the same target twice in one list is called once for each" {
-	script_text = script "return req:forward({ BOB, BOB }, { parallel = true })",
-	run = function(net)
-		local alice, bob = parties(net, "alice", "bob")
-		local invite = alice:request("INVITE", TO_SALES)
-		local first, second = bob:expect "INVITE", bob:expect "INVITE"
-		net:is_true(first:branch() ~= second:branch(), "branches differ")
-		bob:reply(486, { request = first })
-		expect_ack(bob, first)
-		alice:expect_nothing()
-		bob:reply(480, { request = second })
-		expect_ack(bob, second)
-		expect_failure(alice, invite, 486)
-		rest(net)
-	end,
-}

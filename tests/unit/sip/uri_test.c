@@ -400,6 +400,34 @@ static void makes_one_address_of_record_from_all_spellings(void **state)
 }
 
 static const struct {
+	const char *text, *target, *why;
+} targets[] = {
+	{"sip:a@b", "sip:a@b", "nothing to remove"},
+	{"sip:a@b;method=BYE", "sip:a@b", "method"},
+	{"sip:a:p@b:5070;x=1;METHOD=BYE;lr?Subject=a", "sip:a:p@b:5070;x=1;lr",
+		"what stands around it stays"},
+	{"sip:a@b;m%65thod=BYE;method;y=a=b", "sip:a@b;y=a=b", "each spelling of it"},
+	{"sip:a@b;methods=x;transport=tcp;maddr=192.0.2.1;ttl=3",
+		"sip:a@b;methods=x;transport=tcp;maddr=192.0.2.1;ttl=3", "others are not meant"},
+	{"sip:method=x@b?a=b&c=d", "sip:method=x@b", "headers, and a user is no parameter"},
+	{"sips:b?a=b", "sips:b", "sips too"},
+	{"tel:+1201;method=x", "tel:+1201;method=x", "no rule of tel"},
+	{"http://a/?b=c", "http://a/?b=c", "no SIP URI"},
+};
+
+static void makes_a_request_uri_without_what_is_not_allowed_in_it(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(targets); i++) {
+		struct uri uri = must_parse(targets[i].text);
+		char out[256];
+		uint32_t n = uri_as_target(&uri, out);
+		assert_true(n <= uri.text.n);
+		expect_text(span_of(out, n), targets[i].target, targets[i].why);
+	}
+}
+
+static const struct {
 	const char *text;
 	bool known;
 	enum transport transport;
@@ -472,6 +500,7 @@ int main(void)
 			refuses_every_cut_and_every_control_byte_without_reading_past_the_end),
 		cmocka_unit_test(compares_by_the_rules_of_rfc_3261),
 		cmocka_unit_test(makes_one_address_of_record_from_all_spellings),
+		cmocka_unit_test(makes_a_request_uri_without_what_is_not_allowed_in_it),
 		cmocka_unit_test(reads_transport_and_port_from_scheme_and_parameter),
 		cmocka_unit_test(finds_parameters_by_name_whatever_case_and_escapes),
 		cmocka_unit_test(a_host_is_valid_only_as_a_whole),
