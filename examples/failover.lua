@@ -1,4 +1,4 @@
--- Tries a second gateway when the first is down or busy, then voicemail. Try: viaduct run examples/failover.lua
+-- Tries a second gateway when the first is silent or fails (5xx), then voicemail. Try: viaduct run examples/failover.lua
 local sip = require "viaduct"
 
 local proxy = sip.stateless_proxy {}
@@ -9,9 +9,12 @@ local function receive(req, leg, from)
 	if not req:is_request() or req.method ~= "INVITE" or req.to.tag then
 		return proxy:receive(req, leg, from)
 	end
+	local user = req.ruri.user
 	for _, gateway in ipairs(gateways) do
-		local final, problem = req:forward(("sip:%s@%s"):format(req.ruri.user or "", gateway), { timeout = 8 })
-		if final and final.code < 500 then return end -- what it said goes to the caller
+		local final, problem, code = req:forward("sip:" .. (user and user .. "@" or "") .. gateway, { timeout = 8 })
+		if code == "cancelled" then return end
+		-- What it said about the callee, such as 404 or 486, goes to the caller; a 6xx holds everywhere (RFC 3261 16.7 (5)).
+		if final and (final.code < 500 or final.code >= 600) then return end
 		sip.log(("%s: %s"):format(gateway, problem or final.code))
 	end
 	return req:forward(voicemail)

@@ -33,15 +33,35 @@ flow "failover.lua: the second gateway is tried when the first is down, then voi
 	end,
 }
 
-flow "failover.lua: what a gateway says about the callee goes to the caller" {
+for _, code in ipairs { 404, 486, 603 } do
+	flow(("failover.lua: a %d is about the callee and goes to the caller"):format(code)) {
+		script = "examples/failover.lua",
+		run = function(net)
+			local alice, one, two, voicemail = phones(net, 11, 12, 20)
+			local invite = alice:request("INVITE", "sip:+49301234@example.com")
+			local first = one:expect "INVITE"
+			one:reply(code)
+			expect_ack(one, first)
+			expect_failure(alice, invite, code)
+			two:expect_nothing()
+			voicemail:expect_nothing()
+			rest(net)
+		end,
+	}
+end
+
+flow "failover.lua: a Request-URI without a user stays without, and nobody else is tried once the caller has gone" {
 	script = "examples/failover.lua",
 	run = function(net)
 		local alice, one, two = phones(net, 11, 12)
-		local invite = alice:request("INVITE", "sip:+49301234@example.com")
-		local first = one:expect "INVITE"
-		one:reply(404)
-		expect_ack(one, first)
-		expect_failure(alice, invite, 404)
+		local invite = alice:request("INVITE", "sip:example.com")
+		local first = one:expect "INVITE" { uri = "sip:192.0.2.11" }
+		one:reply(180)
+		alice:expect(180)
+		relayed.cancel(alice, invite)
+		alice:expect(200)
+		expect_cancelled(one, first)
+		expect_failure(alice, invite, 487)
 		two:expect_nothing()
 		rest(net)
 	end,
@@ -126,6 +146,24 @@ flow "load_balancer.lua: calls are spread by weight" {
 		net:is_true(seen[1] + seen[2] == 200 and seen[1] > 125 and seen[1] < 175, "three of four: " .. seen[1])
 		net:reload [[return { receive = function(msg) return msg:drop() end }]] -- no more probes
 		rest(net)
+	end,
+}
+
+flow "load_balancer.lua: a user part with an escape reaches its gateway as it is" {
+	script = "examples/load_balancer.lua",
+	run = function(net)
+		local alice, dead, two = phones(net, 41, 42)
+		two:expect "OPTIONS"
+		two:reply(200)
+		net:advance(4.1) -- the first is dead
+		local invite = alice:request("INVITE", "sip:%23100@example.com")
+		local came = two:expect "INVITE" { uri = "sip:%23100@192.0.2.42" }
+		two:reply(486)
+		expect_ack(two, came)
+		expect_failure(alice, invite, 486)
+		net:reload [[return { receive = function(msg) return msg:drop() end }]]
+		rest(net)
+		dead:take_all()
 	end,
 }
 
