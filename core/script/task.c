@@ -168,6 +168,15 @@ static bool is_of_library(const struct task *task, const lua_Debug *ar)
 	       span_starts(span_from(source, 1 + library.n), SPAN("/viaduct/"));
 }
 
+/* LuaJIT says this one without the place: the innermost of the traceback is as good. */
+static void place_overflow(char *message, size_t n, const char *traceback)
+{
+	static const char text[] = "stack overflow";
+	const char *end = strstr(traceback, " in ");
+	if (end && strcmp(message, text) == 0)
+		snprintf(message, n, "%.*s: %s", (int)(end - traceback), traceback, text);
+}
+
 static void describe_failure(
 	struct task *task, int status, char *message, char *traceback, size_t n)
 {
@@ -202,6 +211,7 @@ static void describe_failure(
 			break;
 		used += (size_t)wrote;
 	}
+	place_overflow(message, n, traceback);
 }
 
 /* True when memory ran out. */

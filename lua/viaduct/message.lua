@@ -35,7 +35,7 @@ end
 local explain = {
 	[C.VD_GONE] = "message is no longer available: its handler has ended; copy what you need while it runs",
 	[C.VD_BAD_NAME] = "'%s' is no header name",
-	[C.VD_BAD_VALUE] = "the value has CR, LF or NUL in it, or is not of the right form: %s",
+	[C.VD_BAD_VALUE] = "the value of %s has CR, LF or NUL in it",
 	[C.VD_LIMIT] = "the message would get too large: %s",
 	[C.VD_REFUSED] = "'%s' cannot be changed: the engine keeps it (Via, Call-ID, CSeq, Content-Length)",
 	[C.VD_MISUSE] = "'%s' is for the other kind of message (request or response)",
@@ -153,15 +153,16 @@ local message_mt = {
 
 -- ---- reading ----
 
-local function text_argument(what, text)
-	if type(text) == "number" then
-		return tostring(text)
-	elseif type(text) ~= "string" then
+local function string_argument(what, text)
+	if type(text) ~= "string" then
 		misuse("%s must be a string, not %s", what, text == nil and "nil" or "a " .. type(text))
 	end
 	return text
 end
 
+local function text_argument(what, text)
+	return type(text) == "number" and tostring(text) or string_argument(what, text)
+end
 
 --- True for requests.
 ---@return boolean
@@ -175,7 +176,7 @@ function Message:is_response() return not fact(self, C.VD_IS_REQUEST) end
 ---@param name string
 ---@return string|nil
 function Message:header(name)
-	text_argument("the header name", name)
+	string_argument("the header name", name)
 	local code = C.vd_message_values(script, self[1], name, #name)
 	if code == OK then
 		code = C.vd_message_next_value(script, self[1], value)
@@ -192,7 +193,7 @@ end
 ---@param name string
 ---@return string[]
 function Message:headers(name)
-	text_argument("the header name", name)
+	string_argument("the header name", name)
 	local list = {}
 	check(C.vd_message_values(script, self[1], name, #name), name)
 	while C.vd_message_next_value(script, self[1], value) == TEXT do
@@ -242,7 +243,7 @@ end
 ---@param name string
 ---@param text string|number no CR, LF or NUL
 function Message:set_header(name, text)
-	text_argument("the header name", name)
+	string_argument("the header name", name)
 	text = text_argument("the value of " .. name, text)
 	check(C.vd_message_set_header(script, self[1], name, #name, text, #text), name)
 end
@@ -251,7 +252,7 @@ end
 ---@param name string
 ---@param text string|number no CR, LF or NUL
 function Message:add_header(name, text)
-	text_argument("the header name", name)
+	string_argument("the header name", name)
 	text = text_argument("the value of " .. name, text)
 	check(C.vd_message_add_header(script, self[1], name, #name, text, #text), name)
 end
@@ -259,7 +260,7 @@ end
 --- Removes every header of that name.
 ---@param name string
 function Message:remove_header(name)
-	text_argument("the header name", name)
+	string_argument("the header name", name)
 	check(C.vd_message_remove_header(script, self[1], name, #name), name)
 end
 
@@ -267,7 +268,11 @@ end
 ---@param text string|viaduct.Uri a valid URI
 function Message:set_uri(text)
 	text = tostring(text)
-	check(C.vd_message_set_uri(script, self[1], text, #text), text)
+	local code = C.vd_message_set_uri(script, self[1], text, #text)
+	if code == C.VD_BAD_VALUE then
+		misuse("'%s' is no Request-URI: a URI without header fields (RFC 3261 19.1.1)", text)
+	end
+	check(code, text)
 end
 
 --- Replaces the body; Content-Length follows.
@@ -276,7 +281,7 @@ end
 function Message:set_body(body, content_type)
 	text_argument("the body", body)
 	content_type = text_argument("the content type", content_type or "")
-	check(C.vd_message_set_body(script, self[1], body, #body, content_type, #content_type), "body")
+	check(C.vd_message_set_body(script, self[1], body, #body, content_type, #content_type), "Content-Type")
 end
 
 -- ---- deciding ----
@@ -326,8 +331,10 @@ end
 function Message:reply(code, reason, headers, body)
 	if type(code) ~= "number" then
 		misuse "reply takes a status code first: write req:reply(404)"
+	elseif not (code >= 100 and code <= 699 and code % 1 == 0) then
+		misuse("a status code is a whole number from 100 to 699, not %s", tostring(code))
 	end
-	reason = text_argument("the reason", reason or "")
+	reason = string_argument("the reason", reason or "")
 	if headers ~= nil and type(headers) ~= "table" then
 		misuse 'the headers of a reply are a table: write { ["Retry-After"] = 5 }'
 	end
@@ -353,8 +360,10 @@ function Message:reply(code, reason, headers, body)
 	local sent = C.vd_reply_send(script, self[1], code, reason, #reason)
 	if sent == C.VD_MISUSE then
 		misuse "an ACK is never answered: return without a reply, or drop it"
+	elseif sent == C.VD_BAD_VALUE then
+		misuse "the reason has CR, LF or NUL in it"
 	end
-	check(sent, ("%d %s"):format(code, reason))
+	check(sent, "reply")
 	return true
 end
 
@@ -362,7 +371,7 @@ end
 ---@param reason string|nil for the log, at debug
 ---@return true
 function Message:drop(reason)
-	reason = text_argument("the reason", reason or "script")
+	reason = string_argument("the reason", reason or "script")
 	local code = C.vd_message_drop(script, self[1], C.VD_DROP_SCRIPT, reason, #reason)
 	if code == C.VD_REFUSED then
 		misuse "this message was answered or forwarded already"

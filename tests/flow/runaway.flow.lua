@@ -138,7 +138,8 @@ case("a table that grows", "local t = {} while true do t[#t + 1] = {} end", "")
 case("a table with a huge hash", "local t = {} local n = 0 while true do n = n + 1 t['k' .. n] = n end", "")
 case("pcall around a memory bomb, again and again",
 	"while true do pcall(function() local s = 'x' while true do s = s .. s end end) end", "")
-case("endless recursion", "local function f() return 1 + f() end return f()", "stack overflow")
+case("endless recursion", "local function f() return 1 + f() end return f()",
+	"script.lua:4: stack overflow")
 case("an error handler that errs",
 	"local function h() error 'again' end xpcall(function() error 'x' end, h)\n"
 	.. "xpcall(error, function() xpcall(error, h) h() end) error 'seen'", "")
