@@ -23,6 +23,7 @@ enum vd_code {
 	VD_REFUSED = -5,    // not allowed here
 	VD_MISUSE = -6,     // not for this kind of message
 	VD_CANCELLED = -7,  // its sender has given it up
+	VD_TOO_LONG = -8,   // a text is longer than its named limit
 };
 
 typedef struct vd_value {
@@ -242,7 +243,8 @@ int vd_resolver_done(vd_script *script, double question);
 // a task; VD_LIMIT.
 double vd_request_new(vd_script *script, const char *text, uint32_t n, vd_value *error);
 // Puts a request into the delivery queue: its number, 0 when this very request is in it already, or a negative code. id, callid, `to` (a URI) may be empty; `leg` a serial, 0: any; `timeout` in seconds, 0: none of its own. When it is known what
-// became of it a task is told, if `wants_end`.
+// became of it a task is told, if `wants_end`. VD_REFUSED: the script still loads; VD_MISUSE: the request has its decision; VD_BAD_NAME: it lacks a
+// header; VD_BAD_VALUE: `to` is no URI; VD_GONE: the leg, or the request; VD_TOO_LONG: id or callid.
 double vd_deliver(vd_script *script, double message, const char *id, uint32_t id_n, const char *callid, uint32_t callid_n, const char *to, uint32_t to_n,
 	uint32_t leg, int once, double timeout, int wants_end);
 // How many were cancelled: of that number, that id, that Call-ID.

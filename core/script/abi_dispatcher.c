@@ -112,13 +112,28 @@ static void ended(void *arg, uint64_t number, enum delivery_end end, const char 
 	ended_unheard(arg, number, end, error);
 }
 
-static int may_deliver(struct packet *packet)
+static int may_deliver(const struct vd_script *script, const struct packet *packet)
 {
+	if (script->loading)
+		return VD_REFUSED;
 	if (!packet)
 		return VD_GONE;
 	if (!packet->msg.is_request)
 		return VD_MISUSE;
-	return packet->is_own || packet->decision == DECISION_NONE ? VD_OK : VD_REFUSED;
+	return packet->is_own || packet->decision == DECISION_NONE ? VD_OK : VD_MISUSE;
+}
+
+static int refusal(int64_t error)
+{
+	switch (error) {
+	case DELIVER_TOO_MANY:
+		return VD_LIMIT;
+	case DELIVER_GIVEN_UP:
+		return VD_CANCELLED;
+	case DELIVER_BAD_ID:
+		return VD_TOO_LONG;
+	}
+	return VD_BAD_NAME;
 }
 
 double vd_deliver(struct vd_script *script, double handle, const char *id, uint32_t id_n,
@@ -127,7 +142,7 @@ double vd_deliver(struct vd_script *script, double handle, const char *id, uint3
 {
 	struct packet *packet = packet_of(script->engine, handle);
 	struct uri uri;
-	int rc = timeout >= 0 && timeout <= 86400 ? may_deliver(packet) : VD_BAD_VALUE;
+	int rc = timeout >= 0 && timeout <= 86400 ? may_deliver(script, packet) : VD_BAD_VALUE;
 	struct delivery_options options = {
 		.id = span_of(id, id_n),
 		.callid = span_of(callid, callid_n),
@@ -141,13 +156,13 @@ double vd_deliver(struct vd_script *script, double handle, const char *id, uint3
 	};
 	if (rc)
 		return rc;
-	if ((to_n && uri_parse(span_of(to, to_n), &uri)) || (serial && !options.leg))
+	if (serial && !options.leg)
+		return VD_GONE;
+	if (to_n && uri_parse(span_of(to, to_n), &uri))
 		return VD_BAD_VALUE;
 	int64_t number = deliver(packet, &options);
 	if (number < 0)
-		return number == DELIVER_TOO_MANY   ? VD_LIMIT
-		       : number == DELIVER_GIVEN_UP ? VD_CANCELLED
-						    : VD_BAD_VALUE;
+		return refusal(number);
 	script->n_deliveries += number > 0;
 	packet->decision = DECISION_FORWARDED;
 	return (double)number;

@@ -38,11 +38,14 @@ function M.ended(number, err)
 end
 
 local refusals = {
-	[C.VD_GONE] = "message is no longer available: its handler has ended",
-	[C.VD_REFUSED] = "this request was answered or forwarded already",
-	[C.VD_BAD_VALUE] = "this request cannot be delivered: a header it needs is missing, "
-		.. "its id is too long, its timeout is no number of seconds, or '%s' is no address",
+	[C.VD_GONE] = "the leg it shall leave by is closed",
+	[C.VD_REFUSED] = "nothing is delivered while the script loads, no leg is open: write dispatcher:add_timer(0, function() ... end)",
+	[C.VD_MISUSE] = "this request was answered or forwarded already",
+	[C.VD_BAD_NAME] = "this request lacks a header it needs to be delivered: From, To, Call-ID, CSeq or a Via that can be read",
+	[C.VD_BAD_VALUE] = "dst_addr '%s' is no address",
+	[C.VD_TOO_LONG] = "id and callid of a delivery, else its Call-ID and CSeq, have at most 4096 bytes",
 }
+local LONGEST = 86400 -- seconds
 
 local proxy
 
@@ -75,18 +78,21 @@ local known = {
 ---@return string|nil code "limit": of the queue, or of what one source or one host may have of it: 503 when nothing else is done about the request; "repeated", "cancelled" by its sender
 function M.deliver(request, given, by_default)
 	given = options.check("deliver", given, known)
-	local handle = message.handle(request, "deliver")
+	local handle = message.handle(request, "deliver", "dispatcher:deliver(message), with a colon")
 	if request:is_response() then
 		return pass_on(request, given)
 	end
 	local id, callid = given.id or "", given.callid or ""
-	local to = given.dst_addr and proxies.uri_of(given.dst_addr) or ""
+	local to, timeout = given.dst_addr and proxies.uri_of("dst_addr", given.dst_addr) or "", given.timeout or 0
+	if not (timeout >= 0 and timeout <= LONGEST) then
+		misuse("the timeout of deliver is 0 to %d seconds, not %s", LONGEST, tostring(timeout))
+	end
 	local repeats = given.do_retransmits
 	if repeats == nil then
 		repeats = by_default
 	end
 	local number = C.vd_deliver(script, handle, id, #id, callid, #callid, to, #to, given.leg and leg.serial_of(given.leg) or 0,
-		repeats and 0 or 1, given.timeout or 0, given.callback and 1 or 0)
+		repeats and 0 or 1, timeout, given.callback and 1 or 0)
 	if number == C.VD_LIMIT then
 		return nil, "too many requests are being delivered", "limit"
 	elseif number == C.VD_CANCELLED then

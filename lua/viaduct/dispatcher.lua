@@ -46,7 +46,7 @@ local function matches(one, given)
 		and (given.sub == nil or given.sub(one))
 end
 
---- The open legs that meet all conditions given.
+--- The open legs that meet all conditions given: none while the script loads, as legs are opened afterwards.
 ---@param given table|nil `addr` bound or shown, `port` shown, `proto` "udp" or "tcp", `sub` function(leg) with a true result
 ---@return viaduct.Leg[]
 function Dispatcher:get_legs(given) -- luacheck: no self
@@ -136,22 +136,27 @@ local function found_targets()
 	return list
 end
 
--- On the way between naming what is wanted and the wait nothing else may run.
+-- On the way between naming what is wanted and the wait nothing else may run. An errno name when nothing is allowed.
 local function wish(given)
+	local protos, legs, is_reachable = given.allowed_proto, given.allowed_legs, not given.allowed_legs
 	C.vd_resolve_begin(script)
-	for _, name in ipairs(given.allowed_proto or {}) do
+	for _, name in ipairs(protos or {}) do
 		if not numbers[name] then
 			misuse("allowed_proto holds \"udp\", \"tcp\" and \"tls\", not '%s'", tostring(name))
 		end
 		C.vd_resolve_transport(script, numbers[name])
 	end
-	for _, one in ipairs(given.allowed_legs or {}) do
-		C.vd_resolve_leg(script, leg.serial_of(one))
+	for _, one in ipairs(legs or {}) do
+		is_reachable = C.vd_resolve_leg(script, leg.serial_of(one)) == C.VD_OK or is_reachable
 	end
+	return protos and #protos == 0 and "ENOPROTOOPT" or not is_reachable and "EHOSTUNREACH" or nil
 end
 
 local function resolve(uri, given)
-	wish(given)
+	local problem = wish(given)
+	if problem then
+		return nil, ("no way leads to %s"):format(uri), problem
+	end
 	wait.resolve(uri)
 	local list = found_targets()
 	if #list > 0 then
@@ -163,7 +168,7 @@ end
 
 --- Where a request to this URI goes: by domain2proxy, outgoing_proxy, or RFC 3263. Waits; with a callback it returns at once.
 ---@param uri string|viaduct.Uri
----@param given table|nil `allowed_proto` list of "udp", "tcp" in order of preference, `allowed_legs` list of legs
+---@param given table|nil `allowed_proto` list of "udp", "tcp" in order of preference, `allowed_legs` list of legs; an empty list allows none
 ---@param callback fun(code: string|nil, targets: viaduct.Target[]|nil)|nil
 ---@return viaduct.Target[]|nil targets best first
 ---@return string|nil message

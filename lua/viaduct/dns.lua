@@ -39,10 +39,10 @@ end
 ---@return string|nil message
 ---@return string|nil code "not_found", "timeout", "failed"
 function M.resolve(name, kind, timeout)
-	if type(name) ~= "string" then
+	if type(name) ~= "string" or kind == nil then
 		misuse('dns.resolve takes a name and a type: write sip.dns.resolve("example.com", "A")')
 	end
-	local number = types[kind or "A"]
+	local number = types[kind]
 	if not number then
 		misuse("dns.resolve knows A, AAAA, SRV and NAPTR, not '%s'", tostring(kind))
 	end
@@ -55,13 +55,13 @@ function M.resolve(name, kind, timeout)
 	local failure = failures[C.vd_lookup_status(script)]
 	local records = {}
 	while not failure and C.vd_lookup_record(script, #records, record) == C.VD_OK do
-		records[#records + 1] = read(kind or "A")
+		records[#records + 1] = read(kind)
 	end
 	if not failure and #records == 0 then
 		failure = failures[1]
 	end
 	if failure then
-		return nil, ("%s %s %s"):format(name, kind or "A", failure[1]), failure[2]
+		return nil, ("%s %s %s"):format(name, kind, failure[1]), failure[2]
 	end
 	return records
 end

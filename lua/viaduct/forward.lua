@@ -42,7 +42,7 @@ local refusals = {
 	[C.VD_REFUSED] = "this request was answered or forwarded already, or is not the one its handler runs for",
 }
 
--- `bad` says what is wrong with the given given last.
+-- `bad` says what is wrong with what was given.
 local function check(code, bad, given)
 	if code == C.VD_BAD_VALUE then
 		misuse(bad, tostring(given))

@@ -88,8 +88,14 @@ function M.spec_of(given)
 	end
 	local spec = given[1]
 	if not spec and type(given.addr) == "string" then
+		local port = tonumber(given.port or 5060)
+		if not port or port % 1 ~= 0 then
+			return nil, ("must have a whole number as its port, not '%s'"):format(tostring(given.port))
+		elseif type(given.proto or "") ~= "string" then
+			return nil, 'must have a text as its proto, "udp" or "tcp"'
+		end
 		local addr = given.addr:find ":" and not given.addr:find "^%[" and "[" .. given.addr .. "]" or given.addr
-		spec = ("%s:%s:%d"):format(given.proto or "udp", addr, given.port or 5060)
+		spec = ("%s:%s:%d"):format(given.proto or "udp", addr, port)
 	end
 	if type(spec) ~= "string" then
 		return nil, NO_LEG:format "a table without addr"

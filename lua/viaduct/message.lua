@@ -399,11 +399,11 @@ end
 local setmetatable = setmetatable
 local M = { methods = Message }
 
---- The handle of a message that a script handed over.
-function M.handle(message, what)
+--- The handle of a message that a script handed over to `what`; `call`: how it is called.
+function M.handle(message, what, call)
 	local handle = type(message) == "table" and rawget(message, 1)
 	if type(handle) ~= "number" then
-		misuse("%s takes a message: write %s(message, leg, from)", what, what)
+		misuse("%s takes a message: write %s", what, call or what .. "(message, leg, from)")
 	end
 	return handle
 end

@@ -5,11 +5,13 @@ local misuse = require "viaduct.blame"
 local C, script, value, text = abi.C, abi.script, abi.value, abi.text
 local M = {}
 
+local FORM = '%s is a text such as "192.0.2.1:5060", or { proto = "udp", addr = "192.0.2.1", port = 5060 }'
+
 -- { proto =, addr = or host =, port =, prio = } as resolve_uri gives it.
-local function uri_of(record)
-	local host = record.addr or record.host
-	if type(host) ~= "string" then
-		misuse 'a proxy is a text such as "192.0.2.1:5060", or { proto = "udp", addr = "192.0.2.1", port = 5060 }'
+local function uri_of(what, record)
+	local host = type(record) == "table" and (record.addr or record.host)
+	if type(host) ~= "string" or not tonumber(record.port or 0) or type(record.proto or "") ~= "string" then
+		misuse(FORM, what)
 	end
 	if host:find(":", 1, true) and host:sub(1, 1) ~= "[" then
 		host = "[" .. host .. "]"
@@ -19,13 +21,12 @@ local function uri_of(record)
 end
 
 --- The URI that an address stands for: a URI, "ip:port", or { proto =, addr = or host =, port = }.
+---@param what string the option it was given as
 ---@param given string|table
 ---@return string
-function M.uri_of(given)
-	if type(given) == "table" then
-		return uri_of(given)
-	elseif type(given) ~= "string" then
-		misuse('an address is a text such as "192.0.2.1:5060" or a table, not a %s', type(given))
+function M.uri_of(what, given)
+	if type(given) ~= "string" then
+		return uri_of(what, given)
 	end
 	return given:find "^[sS][iI][pP][sS]?:" and given or "sip:" .. given
 end
@@ -36,10 +37,8 @@ local function by_prio(a, b) return (a.prio or 0) < (b.prio or 0) end
 local function texts_of(given)
 	if type(given) == "string" then
 		return { given }
-	elseif type(given) ~= "table" then
-		misuse('a proxy is a text such as "192.0.2.1:5060", not a %s', type(given))
-	elseif given.addr or given.host then
-		return { uri_of(given) }
+	elseif type(given) ~= "table" or given.addr or given.host then
+		return { uri_of("a proxy", given) }
 	end
 	local list, sorted = {}, {}
 	for index, one in ipairs(given) do
@@ -49,7 +48,7 @@ local function texts_of(given)
 		table.sort(sorted, by_prio)
 	end
 	for index, one in ipairs(sorted) do
-		list[index] = type(one) == "string" and one or uri_of(one)
+		list[index] = type(one) == "string" and one or uri_of("a proxy", one)
 	end
 	return list
 end

@@ -26,13 +26,23 @@ local function give(question, record)
 	end
 end
 
--- A question of the engine: the script may answer at once, or keep the callback for later.
+local function give_all(question, records)
+	if type(records) ~= "table" then
+		misuse("%s; not with a %s", FORM, type(records))
+	end
+	for _, record in ipairs(records) do
+		give(question, record)
+	end
+end
+
+-- A question of the engine: the script may answer at once, or keep the callback for later. After a mistake nobody need wait for more.
 function M.ask(question, kind, name)
 	resolve(kind, name, function(records)
-		for _, record in ipairs(records or {}) do
-			give(question, record)
-		end
+		local ok, mistake = pcall(give_all, question, records or {})
 		C.vd_resolver_done(script, question)
+		if not ok then
+			error(mistake, 0)
+		end
 	end)
 end
 

@@ -24,14 +24,14 @@ function M.in_task() return tasks[running()] or false end
 
 function M.is_task(thread) return thread ~= nil and tasks[thread] or false end
 
--- After C has filed the wish of the running task.
-local function suspend(what, filed)
+-- After C has filed the wish of the running task; what follows says what is wrong with it when C does not take it.
+local function suspend(what, filed, ...)
 	if filed == C.VD_REFUSED then
 		misuse("%s waits, and nothing can be waited for while the script loads", what)
 	elseif filed == C.VD_LIMIT then
 		return false
 	elseif filed ~= C.VD_OK then
-		misuse("%s: a number or name is out of range", what)
+		misuse(...)
 	end
 	yield()
 	return true
@@ -55,25 +55,27 @@ function M.sleep(seconds)
 		misuse("sleep takes seconds, not a %s", type(seconds))
 	end
 	check_place "sleep"
-	suspend("sleep", C.vd_wait_sleep(script, seconds))
+	suspend("sleep", C.vd_wait_sleep(script, seconds), "sleep takes 0 to 86400 seconds, not %s", tostring(seconds))
 end
 
 -- True when asked; the answer is then in C.
 function M.lookup(kind, name, timeout)
 	check_place "dns.resolve"
-	return suspend("dns.resolve", C.vd_wait_lookup(script, kind, name, #name, timeout))
+	return suspend("dns.resolve", C.vd_wait_lookup(script, kind, name, #name, timeout),
+		"a name to look up has 1 to 255 bytes, and the time for it is more than 0 and at most 60 seconds: not '%s' in %s",
+		name:sub(1, 60), tostring(timeout))
 end
 
 -- Where a request goes whose next hop is a name.
 function M.target(proxy, handle)
 	check_place "receive of a stateless proxy"
-	suspend("receive of a stateless proxy", C.vd_wait_target(script, proxy, handle))
+	suspend("receive of a stateless proxy", C.vd_wait_target(script, proxy, handle), "this message has no next hop to look up")
 end
 
 -- Where a URI leads; the answer is then in C.
 function M.resolve(uri)
 	check_place "resolve_uri"
-	suspend("resolve_uri", C.vd_wait_resolve(script, uri, #uri))
+	suspend("resolve_uri", C.vd_wait_resolve(script, uri, #uri), "'%s' is no URI: write sip:bob@192.0.2.4", uri)
 end
 
 -- For what another module has filed.
@@ -111,15 +113,21 @@ function Timer:cancel()
 	return C.vd_timer_stop(script, self.id) == C.VD_OK
 end
 
+local LONGEST = 366 * 86400 -- seconds
+
 local function start(what, seconds, every, callback)
 	if type(seconds) ~= "number" or type(callback) ~= "function" then
 		misuse("%s takes seconds and a function: write sip.%s(10, function() ... end)", what, what)
 	end
+	if what == "every" and seconds <= 0 then
+		misuse("every takes more than 0 seconds, not %s", tostring(seconds))
+	end
 	local id = C.vd_timer_start(script, seconds, every)
 	if id == C.VD_LIMIT then
 		misuse("%s: too many timers are running", what)
-	elseif id < 0 or (what == "every" and seconds <= 0) then
-		misuse("%s: the seconds are out of range", what)
+	elseif id < 0 then
+		local wrong = seconds >= 0 and seconds <= LONGEST and every or seconds
+		misuse("%s takes 0 to %d seconds (366 days), not %s", what, LONGEST, tostring(wrong))
 	end
 	local timer = setmetatable({ id = id }, timer_mt)
 	callbacks[id] = { callback = callback, every = every > 0, timer = timer }
@@ -133,7 +141,7 @@ end
 function M.after(seconds, callback) return start("after", seconds, 0, callback) end
 
 -- For the dispatcher's add_timer: first after `seconds`, then each `every`; 0: once.
-function M.timer(seconds, callback, every) return start("after", seconds, every, callback) end
+function M.timer(seconds, callback, every) return start("add_timer", seconds, every, callback) end
 
 --- Calls a function again and again, until cancelled or another script takes over.
 ---@param seconds number more than 0

@@ -489,7 +489,7 @@ end }]],
 		alice:expect(200)
 		for _, text in ipairs { "the method of a request must be a string, not nil", "a request needs a uri: write sip.request",
 			"this is no request: Bad Request-URI", "the value of X-A has CR, LF or NUL in it", "a body needs its type",
-			"deliver has no option 'callbak'", "deliver takes a message", "'sip:not an address' is no address",
+			"deliver has no option 'callbak'", "deliver takes a message", "dst_addr 'sip:not an address' is no address",
 			"this request was answered or forwarded already", 'cancel_delivery knows .*, not \'call\'' } do
 			net:expect_log(text)
 		end

@@ -230,20 +230,24 @@ end
 
 raises("waiting in a coroutine the script made", "coroutine.wrap(function() sip.sleep(1) end)()",
 	"sleep must be called from the handler itself, not from a coroutine the script made")
-raises("asking DNS in a coroutine the script made", "coroutine.wrap(function() sip.dns.resolve 'x.example.net' end)()",
+raises("asking DNS in a coroutine the script made", "coroutine.wrap(function() sip.dns.resolve('x.example.net', 'A') end)()",
 	"dns.resolve must be called from the handler itself")
 raises("waiting in a callback of gsub", "local _ = ('a'):gsub('a', function() sip.sleep(1) end)",
 	"sleep cannot be called inside a callback of gsub")
 raises("yielding where nobody waits", "coroutine.yield()", "coroutine.yield is for coroutines the script made")
 raises("sleeping for a text", "sip.sleep 'x'", "sleep takes seconds, not a string")
-raises("sleeping for less than nothing", "sip.sleep(-1)", "sleep: a number or name is out of range")
-raises("sleeping for a day and a second", "sip.sleep(86401)", "sleep: a number or name is out of range")
-raises("sleeping for no number", "sip.sleep(0/0)", "sleep: a number or name is out of range")
+raises("sleeping for less than nothing", "sip.sleep(-1)", "sleep takes 0 to 86400 seconds, not -1")
+raises("sleeping for a day and a second", "sip.sleep(86401)", "sleep takes 0 to 86400 seconds, not 86401")
+raises("sleeping for no number", "sip.sleep(0/0)", "sleep takes 0 to 86400 seconds, not ")
 raises("resolving an unknown type", "sip.dns.resolve('x.example.net', 'MX')", "dns.resolve knows A, AAAA, SRV and NAPTR, not 'MX'")
+raises("resolving without a type", "sip.dns.resolve 'x.example.net'", "dns.resolve takes a name and a type")
+raises("resolving for ever",
+	"sip.dns.resolve('x.example.net', 'A', 61)", "more than 0 and at most 60 seconds: not 'x.example.net' in 61")
 raises("resolving no name", "sip.dns.resolve(nil, 'A')", "dns.resolve takes a name and a type")
-raises("resolving too long a name", "sip.dns.resolve(('x'):rep(300), 'A')", "dns.resolve: a number or name is out of range")
+raises("resolving too long a name", "sip.dns.resolve(('x'):rep(300), 'A')", "a name to look up has 1 to 255 bytes")
 raises("a timer without a function", "sip.after(5)", "after takes seconds and a function")
-raises("every no seconds", "sip.every(0, function() end)", "every: the seconds are out of range")
+raises("every no seconds", "sip.every(0, function() end)", "every takes more than 0 seconds, not 0")
+raises("waiting backwards", "sip.after(-1, function() end)", "after takes 0 to 31622400 seconds (366 days), not -1")
 
 flow "coroutines of the script's own work as ever" {
 	script_text = handler [[
