@@ -27,11 +27,14 @@ mistake("a delivery with too long an id", "dispatcher:deliver(" .. PROBE .. ", {
 	"id and callid of a delivery, else its Call-ID and CSeq, have at most 4096 bytes")
 mistake("a delivery to a table without an address", "dispatcher:deliver(" .. PROBE .. ", { dst_addr = {} })",
 	"dst_addr is a text such as")
-mistake("a delivery to a port that is a table", "dispatcher:deliver(" .. PROBE .. ", { dst_addr = { addr = '192.0.2.1', port = {} } })",
+mistake("a delivery to a port that is a table",
+	"dispatcher:deliver(" .. PROBE .. ", { dst_addr = { addr = '192.0.2.1', port = {} } })",
 	"dst_addr is a text such as")
-mistake("deliver with a dot", "dispatcher.deliver(" .. PROBE .. ")", "deliver takes a message: write dispatcher:deliver(message), with a colon")
+mistake("deliver with a dot", "dispatcher.deliver(" .. PROBE .. ")",
+	"deliver takes a message: write dispatcher:deliver(message), with a colon")
 mistake("add_timer backwards", "dispatcher:add_timer(-1, print)", "add_timer takes 0 to 31622400 seconds (366 days), not -1")
-mistake("add_timer with an interval backwards", "dispatcher:add_timer(0, print, -2)", "add_timer takes 0 to 31622400 seconds (366 days), not -2")
+mistake("add_timer with an interval backwards", "dispatcher:add_timer(0, print, -2)",
+	"add_timer takes 0 to 31622400 seconds (366 days), not -2")
 mistake("resolve_uri of an address without its scheme", "dispatcher:resolve_uri 'bob@192.0.2.4'",
 	"'bob@192.0.2.4' is no URI: write sip:bob@192.0.2.4")
 mistake("add_leg with a port that is a word", "dispatcher:add_leg { addr = '127.0.0.1', port = 'a' }",
@@ -61,7 +64,8 @@ flow "a delivery while the script loads is refused there, with what to write" {
 		net:refuses([[
 local sip = require "viaduct"
 sip.dispatcher {}:deliver(sip.request { method = "OPTIONS", uri = "sip:bob@198.51.100.8" })
-return { receive = function() end }]], 2, "nothing is delivered while the script loads, no leg is open: write dispatcher:add_timer(0,")
+return { receive = function() end }]], 2,
+			"nothing is delivered while the script loads, no leg is open: write dispatcher:add_timer(0,")
 	end,
 }
 
@@ -69,8 +73,8 @@ flow "a proxy that is no address is refused, alone and in a list" {
 	unloaded = true,
 	run = function(net)
 		for _, proxy in ipairs { "5", "{ 5 }", "{ {} }", "{ { addr = 5 } }" } do
-			net:refuses(("local d = require('viaduct').dispatcher { domain2proxy = { ['*'] = %s } }\nreturn {}"):format(proxy), 1,
-				'a proxy is a text such as "192.0.2.1:5060"')
+			local text = ("local d = require('viaduct').dispatcher { domain2proxy = { ['*'] = %s } }\nreturn {}"):format(proxy)
+			net:refuses(text, 1, 'a proxy is a text such as "192.0.2.1:5060"')
 		end
 	end,
 }

@@ -308,6 +308,20 @@ flow "a refused connection leads to the second address at once" {
 	end,
 }
 
+flow "an address whose stream cannot be opened is dead for the reason it had" {
+	script_text = TELL,
+	run = function(net)
+		local alice = parties(net, "alice")
+		net.core:link(true, { delay = 0.0005, loss = 1 }) -- from here to others
+		alice:request("MESSAGE", "sip:bob@198.51.100.8;transport=tcp")
+		net:advance(12)
+		net:expect_log "send.failed"
+		net:expect_log "forward gave nil unreachable"
+		net:equal(net:dead()["198.51.100.8:5060"], "ETIMEDOUT", "why it is dead")
+		rest(net)
+	end,
+}
+
 flow "with every address dead the caller hears 500, and the script that nobody could be reached" {
 	script_text = TELL,
 	run = function(net)

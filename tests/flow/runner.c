@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/targets.h"
+
 static const char NET[] = "flow.net";
 
 static struct net *check_net(lua_State *L)
@@ -430,6 +432,21 @@ static int l_connections(lua_State *L)
 	return 1;
 }
 
+static int l_dead(lua_State *L)
+{
+	struct engine *engine = check_net(L)->engine;
+	struct dead_target dead;
+	uint32_t position = 0;
+	char text[ADDR_TEXT_MAX];
+	lua_newtable(L);
+	while (targets_walk(engine->targets, &position, &dead, engine_now_ms(engine))) {
+		lua_pushlstring(L, text, addr_print(&dead.addr, text));
+		lua_pushstring(L, dead.reason);
+		lua_rawset(L, -3);
+	}
+	return 1;
+}
+
 static int l_hash(lua_State *L)
 {
 	char text[20];
@@ -491,6 +508,7 @@ static const luaL_Reg net_methods[] = {
 	{"now", l_now},
 	{"shift_wall", l_shift_wall},
 	{"connections", l_connections},
+	{"dead", l_dead},
 	{"hash", l_hash},
 	{NULL, NULL},
 };

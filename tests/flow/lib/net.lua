@@ -91,6 +91,8 @@ function Net:watched() return self.core:watched() end
 function Net:counters() return self.core:counters() end
 function Net:legs() return self.core:legs() end
 function Net:connections() return self.core:connections() end
+--- Why each address counts as dead: { ["192.0.2.9:5060"] = "ETIMEDOUT" }.
+function Net:dead() return self.core:dead() end
 
 -- ---- the network ----
 
