@@ -122,10 +122,14 @@ static bool option(struct cli *cli, int code, const char *wrong, char error[256]
 static bool take_words(struct cli *cli, char **words, int n, char error[256])
 {
 	if (cli->command == CLI_CTL) {
-		if (!n || n > CLI_WORDS_MAX) {
+		if (!n)
 			snprintf(error, 256, "ctl takes a command: see viaduct --help");
+		else if (n > CLI_WORDS_MAX)
+			snprintf(error, 256,
+				"ctl takes a command and one argument, not '%.100s' too",
+				words[CLI_WORDS_MAX]);
+		if (!n || n > CLI_WORDS_MAX)
 			return false;
-		}
 		for (int i = 0; i < n; i++)
 			cli->words[cli->n_words++] = words[i];
 		return true;

@@ -6,7 +6,7 @@
 
 enum cli_command { CLI_RUN, CLI_CHECK, CLI_CTL, CLI_VERSION, CLI_HELP };
 
-enum { CLI_SETTINGS_MAX = 256, CLI_WORDS_MAX = 8 };
+enum { CLI_SETTINGS_MAX = 256, CLI_WORDS_MAX = 2 };
 
 struct cli {
 	enum cli_command command;

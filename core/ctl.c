@@ -159,20 +159,19 @@ static void add_binding(void *self, const struct binding *binding)
 static json_t *bindings(struct run *run, const char *aor)
 {
 	struct engine *engine = run->engine;
-	struct binding_list found = {json_array(), engine_now_ms(engine)};
+	struct binding_list found = {NULL, engine_now_ms(engine)};
 	struct bindings_cursor cursor;
 	struct binding binding;
 	uint64_t position = 0;
-	if (!aor) {
-		while (json_array_size(found.list) < BINDINGS_SHOWN_MAX &&
-			bindings_walk(
-				engine->bindings, &position, 100, found.now, add_binding, &found))
-			;
-	} else if (registrar_find(engine, span_str(aor), &cursor)) {
-		while (bindings_next(&cursor, &binding))
-			add_binding(&found, &binding);
-	}
-	return found.list;
+	if (aor && !registrar_find(engine, span_str(aor), &cursor))
+		return fail("this is no address of record: write sip:bob@example.com");
+	found.list = json_array();
+	while (aor && bindings_next(&cursor, &binding))
+		add_binding(&found, &binding);
+	while (!aor && json_array_size(found.list) < BINDINGS_SHOWN_MAX &&
+		bindings_walk(engine->bindings, &position, 100, found.now, add_binding, &found))
+		;
+	return done(found.list);
 }
 
 /* ---- what is done ---- */
@@ -214,14 +213,21 @@ static json_t *flush_dns(struct run *run)
 		"{s:i}", "forgotten", (int)(before - dns_cache_entries(run->engine->dns))));
 }
 
+static bool takes_argument(const char *command)
+{
+	return strcmp(command, "bindings") == 0 || strcmp(command, "loglevel") == 0;
+}
+
 static json_t *act(struct run *run, const char *command, const char *argument)
 {
+	if (argument && !takes_argument(command))
+		return fail("only bindings and loglevel take an argument");
 	if (strcmp(command, "status") == 0)
 		return done(status(run));
 	if (strcmp(command, "legs") == 0)
 		return done(legs(run->engine));
 	if (strcmp(command, "bindings") == 0)
-		return done(bindings(run, argument));
+		return bindings(run, argument);
 	if (strcmp(command, "transactions") == 0)
 		return done(ctl_transactions(run));
 	if (strcmp(command, "queue") == 0)

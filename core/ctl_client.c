@@ -74,10 +74,10 @@ static json_t *ask(int fd, const struct cli *cli)
 
 static void print_value(const json_t *value)
 {
-	if (json_is_string(value))
-		printf("%s", json_string_value(value));
-	else if (json_is_null(value))
+	if (json_is_null(value) || (json_is_string(value) && !json_string_length(value)))
 		printf("-");
+	else if (json_is_string(value))
+		printf("%s", json_string_value(value));
 	else
 		json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(3));
 }
@@ -96,30 +96,53 @@ static void print_row(const json_t *object)
 	printf("\n");
 }
 
+/* A counter that never counted. */
+static bool is_left_out(const json_t *value, int indent)
+{
+	return indent && json_is_integer(value) && !json_integer_value(value);
+}
+
+/* Where values begin: behind the longest name that is shown. */
+static int column_of(const json_t *object, int indent)
+{
+	enum { LEAST = 22 };
+	const char *key;
+	json_t *value;
+	int column = LEAST;
+	json_object_foreach((json_t *)object, key, value)
+	{
+		int end = indent + (int)strlen(key);
+		if (!json_is_object(value) && !json_is_array(value) &&
+			!is_left_out(value, indent) && end > column)
+			column = end;
+	}
+	return column;
+}
+
 static void print_object(const json_t *object, int indent)
 {
+	int column = column_of(object, indent);
 	const char *key;
 	json_t *value;
 	size_t index;
 	json_t *row;
 	json_object_foreach((json_t *)object, key, value)
 	{
-		if (json_is_integer(value) && indent && !json_integer_value(value))
-			continue;		/* a counter that never counted */
+		if (is_left_out(value, indent))
+			continue;
 		if (strcmp(key, "more") == 0) { /* rows than a table shows */
 			if (json_integer_value(value))
 				printf("... and %lld more\n", (long long)json_integer_value(value));
 			continue;
 		}
-		printf("%*s%-*s", indent, "", 22 - indent, key);
 		if (json_is_object(value)) {
-			printf("\n");
+			printf("%*s%s\n", indent, "", key);
 			print_object(value, indent + 2);
 		} else if (json_is_array(value)) {
-			printf("\n");
+			printf("%*s%s\n", indent, "", key);
 			json_array_foreach(value, index, row) print_row(row);
 		} else {
-			printf(" ");
+			printf("%*s%-*s ", indent, "", column - indent, key);
 			print_value(value);
 			printf("\n");
 		}
@@ -144,10 +167,13 @@ static void print_result(const json_t *result)
 static void print_failure(const json_t *answer)
 {
 	const json_t *failure = json_object_get(answer, "failure");
+	int line = (int)json_integer_value(json_object_get(failure, "line"));
 	if (failure)
-		fprintf(stderr, "%s:%d: %s\n", json_string_value(json_object_get(failure, "file")),
-			(int)json_integer_value(json_object_get(failure, "line")),
-			json_string_value(json_object_get(failure, "message")));
+		fprintf(stderr, "%s:", json_string_value(json_object_get(failure, "file")));
+	if (line)
+		fprintf(stderr, "%d:", line);
+	if (failure)
+		fprintf(stderr, " %s\n", json_string_value(json_object_get(failure, "message")));
 	fprintf(stderr, "viaduct: %s\n", json_string_value(json_object_get(answer, "error")));
 }
 

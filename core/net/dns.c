@@ -339,8 +339,14 @@ struct dns *dns_new(struct loop *loop, char error[256])
 		if (status != ARES_SUCCESS)
 			ares_destroy(dns->channel);
 	}
-	if (status != ARES_SUCCESS) {
+	if (status == ARES_EBADSTR) {
+		snprintf(error, 256,
+			"'%.100s' names no DNS servers: write 192.0.2.53 or 127.0.0.1:5300,[::1]",
+			loop->options.dns_servers);
+	} else if (status != ARES_SUCCESS) {
 		snprintf(error, 256, "cannot set up DNS: %s", ares_strerror(status));
+	}
+	if (status != ARES_SUCCESS) {
 		ares_library_cleanup();
 		free(dns);
 		return NULL;

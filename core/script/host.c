@@ -124,6 +124,7 @@ static void put_to_work(struct host *host, struct vd_script *script, const char 
 	script->by = by;
 	script->loaded_at = wall_ms(host);
 	host->current = script;
+	host->has_failure = false; /* of no script that is still to come */
 	script_activate(script);
 	log_event(host->engine->log, LOG_INFO, "script.running",
 		LOG_NUM("generation", script->number), LOG_STR("file", script->file),
@@ -147,9 +148,12 @@ static int refuse(struct host *host, const struct script_failure *failure, const
 	host->failed_at = wall_ms(host);
 	host->failed_by = by;
 	host->engine->count[COUNT_reloads_failed]++;
-	log_event(host->engine->log, LOG_ERROR, "script.refused", LOG_STR("file", failure->file),
-		LOG_NUM("line", failure->line), LOG_STR("reason", failure->message),
-		LOG_STR("traceback", failure->traceback), LOG_STR("by", by));
+	/* The last one: without a key it is none. */
+	const struct log_field line = {
+		.key = failure->line ? "line" : NULL, .number = failure->line};
+	log_event(host->engine->log, LOG_ERROR, "script.refused", LOG_STR("by", by),
+		LOG_STR("reason", failure->message), LOG_STR("traceback", failure->traceback),
+		LOG_STR("file", failure->file), line);
 	return -1;
 }
 

@@ -40,7 +40,7 @@ struct host_status {
 	int64_t loaded_at; /* ms since 1970 */
 	uint32_t draining; /* earlier generations with work pending */
 	size_t memory;	   /* bytes of the current Lua state */
-	bool has_failure;
+	bool has_failure;  /* a load failed after this generation was put to work */
 	struct script_failure failure;
 	int64_t failed_at;
 	const char *failed_by;

@@ -29,7 +29,7 @@ struct host {
 	uint32_t last_number;
 	struct timer reaper; /* closes generations that are neither kept nor busy */
 	struct error_place errors[ERROR_PLACES];
-	bool has_failure;
+	bool has_failure; /* since the current one was put to work */
 	struct script_failure failure;
 	int64_t failed_at;
 	const char *failed_by;

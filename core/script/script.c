@@ -1,5 +1,6 @@
 #include "script/script.h"
 
+#include <errno.h>
 #include <lua.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +59,8 @@ struct vd_script *script_load(struct host *host, const char *file, struct script
 	*failure = (struct script_failure){0};
 	snprintf(failure->file, sizeof failure->file, "%s", file);
 	if (access(file, R_OK)) {
-		snprintf(failure->message, sizeof failure->message, "cannot be read");
+		snprintf(failure->message, sizeof failure->message, "cannot be read: %s",
+			strerror(errno));
 		return failed(script);
 	}
 	if (!vm_open(script, failure))

@@ -81,10 +81,14 @@ flow "a proxy that is no address is refused, alone and in a list" {
 
 flow "an empty list allows nothing: no transport, no leg" {
 	script_text = acting [[
-		local function told(what, targets, text, code) sip.log(("%s: %s, %s, %s"):format(what, tostring(targets), text, code)) end
+		local function told(what, targets, text, code)
+			sip.log(("%s: %s, %s, %s"):format(what, tostring(targets), text, code))
+		end
 		told("proto", dispatcher:resolve_uri("sip:bob@198.51.100.8", { allowed_proto = {} }))
 		told("legs", dispatcher:resolve_uri("sip:bob@198.51.100.8", { allowed_legs = {} }))
-		dispatcher:resolve_uri("sip:bob@198.51.100.8", { allowed_legs = {} }, function(code, targets) told("later", targets, "", code) end)]],
+		dispatcher:resolve_uri("sip:bob@198.51.100.8", { allowed_legs = {} }, function(code, targets)
+			told("later", targets, "", code)
+		end)]],
 	run = function(net)
 		local alice = parties(net, "alice")
 		poke(net, alice)

@@ -292,7 +292,7 @@ static void a_server_list_that_is_none_is_an_error(void **state)
 	char error[256] = "";
 	log_init(&log, LOG_ERROR);
 	assert_null(live_new(&(struct live_options){.dns_servers = "not an address"}, &log, error));
-	assert_true(strstr(error, "cannot set up DNS: ") == error);
+	assert_true(strstr(error, "'not an address' names no DNS servers: write ") == error);
 	live_free(NULL);
 }
 
