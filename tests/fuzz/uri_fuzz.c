@@ -81,6 +81,15 @@ static void check_aor(const struct uri *uri)
 	BUG(again.params.p || again.headers.p || again.password.p);
 }
 
+static void check_target(const struct uri *uri)
+{
+	static char room[URI_LENGTH_MAX];
+	struct uri again;
+	BUG(uri_parse(span_of(room, uri_as_target(uri, room)), &again) < 0);
+	BUG(!uri_eq(&again, &again) || again.headers.p);
+	BUG(again.params.p && uri->scheme != URI_TEL && uri_has_param(&again, SPAN("method")));
+}
+
 static void check_pair(const struct uri *a, const struct uri *b)
 {
 	static char a_room[URI_LENGTH_MAX + 8], b_room[URI_LENGTH_MAX + 8];
@@ -110,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		BUG(!uri_eq(&uri[i], &uri[i]));
 		check_written(&uri[i]);
 		check_aor(&uri[i]);
+		check_target(&uri[i]);
 	}
 	if (ok[0] && ok[1])
 		check_pair(&uri[0], &uri[1]);
