@@ -19,31 +19,29 @@ local proxy = sip.stateless_proxy {}
 local function is_welcome(req, from) return relay_any or from.is_loopback or registrar:serves(req) end
 
 -- An ACK or CANCEL that belongs to nothing known, and a question to the router itself: nothing to fork.
-local function pass(req, leg, from)
-	if is_welcome(req, from) then return proxy:receive(req, leg, from) end
+local function is_plain(req)
+	return req.method == "ACK" or req.method == "CANCEL" or (req.method == "OPTIONS" and not req.ruri.user)
+end
+
+local function refuse(req, code)
 	if req.method == "ACK" then return req:drop "ACK to nobody here" end
-	return req:reply(req.method == "CANCEL" and 481 or 403)
+	return req:reply(req.method == "CANCEL" and 481 or code)
 end
 
 local function route(req, leg, from)
 	-- What belongs to a dialog follows its Route; so do responses to what was forgotten.
 	if not req:is_request() or req:is_in_dialog() then return proxy:receive(req, leg, from) end
-	if req.method == "ACK" or req.method == "CANCEL" or (req.method == "OPTIONS" and not req.ruri.user) then
-		return pass(req, leg, from)
-	end
+	if registrar:lacks(req) then return refuse(req, 404) end
+	if not is_welcome(req, from) then return refuse(req, 403) end
+	if is_plain(req) then return proxy:receive(req, leg, from) end
 	local contacts = registrar:query(req.uri)
-	if #contacts > 0 then
-		return req:forward(contacts, { timeout = ring })
-	elseif registrar:lacks(req) then
-		return req:reply(404)
-	elseif is_welcome(req, from) then
-		return req:forward(req.uri)
-	end
-	return req:reply(403)
+	if #contacts == 0 then return req:forward(req.uri) end
+	return req:forward(contacts, { timeout = ring })
 end
 
+-- To the domain itself nobody is forwarded: the registrar answers its OPTIONS.
 local function register(req)
-	return req:is_request() and req.method == "REGISTER" and registrar:receive(req)
+	return req:is_request() and (req.method == "REGISTER" or not req.ruri.user) and registrar:receive(req)
 end
 
 return {

@@ -61,6 +61,14 @@ bool registrar_find(struct engine *engine, struct span text, struct bindings_cur
 	return true;
 }
 
+static bool is_bound(struct engine *engine, const struct uri *uri)
+{
+	struct bindings_cursor cursor;
+	struct binding binding;
+	return bindings_count(engine->bindings) && registrar_find(engine, uri->text, &cursor) &&
+	       bindings_next(&cursor, &binding);
+}
+
 /* Leading Routes that name us have done their work (RFC 3261 16.4); the Path comes before all
  * others. */
 int registrar_take_path(struct packet *packet, struct span path)
@@ -90,6 +98,16 @@ int registrar_take_path(struct packet *packet, struct span path)
 	return rc;
 }
 
+/* A contact as Request-URI. */
+static struct span target_of(struct arena *arena, struct span contact)
+{
+	struct uri uri;
+	if (uri_parse(contact, &uri))
+		return arena_copy(arena, contact);
+	char *text = arena_alloc(arena, contact.n);
+	return span_of(text, uri_as_target(&uri, text));
+}
+
 bool registrar_route(struct packet *packet)
 {
 	struct msg *msg = &packet->msg;
@@ -101,7 +119,7 @@ bool registrar_route(struct packet *packet)
 	while (bindings_next(&cursor, &binding)) {
 		if (!span_starts(binding.contact, SPAN("sip")))
 			continue; /* mailto: and the like are for redirects */
-		edit_uri(msg, arena_copy(&msg->arena, binding.contact));
+		edit_uri(msg, target_of(&msg->arena, binding.contact));
 		registrar_take_path(packet, binding.path);
 		packet->located = true;
 		if (binding.flow.leg < packet->engine->legs.n)
@@ -138,28 +156,34 @@ bool registrar_serves(struct packet *packet, const struct registrar *registrar)
 		return true;
 	if (param_find(uri->params, SPAN("maddr"), &maddr)) /* that is where it would go */
 		return false;
-	if (registrar_in_domains(registrar, uri->host))
+	if (registrar_in_domains(registrar, uri->host) || is_bound(packet->engine, uri))
 		return true;
 	struct span key = registrar_contact_key(&msg->arena, uri);
 	return key.n &&
 	       bindings_has_contact(packet->engine->bindings, key, engine_now_ms(packet->engine));
 }
 
+/* In a domain of its own; with a port it names a host of that domain, not the domain. */
+static bool is_address_of(
+	struct packet *packet, const struct registrar *registrar, const struct uri *uri)
+{
+	struct leg *leg;
+	return uri && (uri->scheme == URI_SIP || uri->scheme == URI_SIPS) &&
+	       (!uri->port || legs_is_self(packet->engine, uri, &leg)) &&
+	       registrar_in_domains(registrar, uri->host);
+}
+
+bool registrar_is_asked_itself(struct packet *packet, const struct registrar *registrar)
+{
+	const struct uri *uri = msg_ruri(&packet->msg);
+	return is_address_of(packet, registrar, uri) && !uri->user.n &&
+	       registrar_serves(packet, registrar) && !is_bound(packet->engine, uri);
+}
+
 bool registrar_lacks(struct packet *packet, const struct registrar *registrar)
 {
 	struct msg *msg = &packet->msg;
-	struct bindings_cursor cursor;
-	struct binding binding;
-	struct leg *leg;
-	if (!registrar->n_domains)
-		return false;
 	const struct uri *uri = msg->is_request ? msg_ruri(msg) : NULL;
-	if (!uri || !uri->user.n || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS))
-		return false;
-	/* With a port it names a host of that domain, not the domain. */
-	if ((uri->port && !legs_is_self(packet->engine, uri, &leg)) ||
-		!registrar_in_domains(registrar, uri->host))
-		return false;
-	return !registrar_find(packet->engine, uri->text, &cursor) ||
-	       !bindings_next(&cursor, &binding);
+	return is_address_of(packet, registrar, uri) && !is_bound(packet->engine, uri) &&
+	       (uri->user.n || msg->method_id != METHOD_OPTIONS);
 }

@@ -367,3 +367,49 @@ flow "what is no path and no leg of a contact is said with what to write" {
 		rest(net)
 	end,
 }
+
+flow "a stranger's Route leads nowhere, not past a registered phone either" {
+	script = ROUTER,
+	settings = HERE,
+	run = function(net)
+		local bob, stranger, victim = parties(net, "bob"), net:phone("stranger", STRANGER), net:phone("victim", "udp:203.0.113.9:5090")
+		bob:register(BOB_AOR)
+		for _, route in ipairs { "<sip:+900@203.0.113.9:5090>", "<sip:203.0.113.9:5090;lr>",
+			"<sip:192.0.2.1;lr>, <sip:203.0.113.9:5090;lr>" } do
+			for _, method in ipairs { "INVITE", "OPTIONS", "MESSAGE" } do
+				local sent = stranger:request(method, BOB_AOR, { route = route })
+				if method == "INVITE" then
+					expect_failure(stranger, sent, 403)
+				else
+					stranger:expect(403)
+				end
+			end
+		end
+		stranger:request("ACK", BOB_AOR, { route = "<sip:203.0.113.9:5090;lr>" })
+		victim:expect_nothing()
+		bob:expect_nothing()
+		net:counts { forwarded = 0 }
+		stranger:request("MESSAGE", BOB_AOR, { route = "<sip:192.0.2.1;lr>" })
+		bob:expect "MESSAGE"
+		bob:reply(200)
+		stranger:expect(200)
+		rest(net)
+	end,
+}
+
+flow "where every domain may register, strangers reach who did" {
+	script = ROUTER,
+	run = function(net)
+		local bob, stranger = parties(net, "bob"), net:phone("stranger", STRANGER)
+		bob:register(BOB_AOR)
+		stranger:request("MESSAGE", BOB_AOR)
+		bob:expect "MESSAGE"
+		bob:reply(200)
+		stranger:expect(200)
+		stranger:request("MESSAGE", BOB_AOR, { route = "<sip:203.0.113.9:5090;lr>" })
+		stranger:expect(403)
+		stranger:request("MESSAGE", "sip:carol@example.com")
+		stranger:expect(403)
+		rest(net)
+	end,
+}
