@@ -192,6 +192,8 @@ static inline struct leg *packet_leg(const struct packet *packet)
  * points). ACK is never answered. `headers` are whole lines with CRLF, checked by the caller.
  * Records the decision. */
 void packet_reply(struct packet *packet, uint32_t code, struct span reason, struct span headers);
+/* What a 200 says to an OPTIONS that is for ourselves (RFC 3261 11.2). */
+#define OPTIONS_HEADERS SPAN("Accept: application/sdp\r\n")
 /* The same with a body. -1, and no decision: there is nobody to answer, or the answer would be too
  * long. */
 int packet_reply_full(struct packet *packet, const struct reply *reply);

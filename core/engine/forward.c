@@ -75,7 +75,7 @@ static void answer_as_target(struct packet *packet)
 	bool ping = packet->msg.method_id == METHOD_OPTIONS;
 	const struct uri *uri = msg_ruri(&packet->msg);
 	if (ping && uri && !uri->user.n)
-		answer(packet, 200, SPAN("Accept: application/sdp\r\n"));
+		answer(packet, 200, OPTIONS_HEADERS);
 	else
 		answer(packet, 404, span_of(NULL, 0));
 }

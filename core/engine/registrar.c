@@ -60,22 +60,26 @@ static uint32_t expires_of(
 	return seconds > registrar->max_expires_s ? registrar->max_expires_s : seconds;
 }
 
-/* "0.7" as 700; anything that is no qvalue counts as 1. */
-static uint16_t q_of(const struct nameaddr *contact)
+/* qvalue of RFC 3261 25.1, "0.7" as 700; none given counts as 1. False: it is no qvalue. */
+static bool read_q(const struct nameaddr *contact, uint16_t *q)
 {
 	struct param param;
-	if (!param_find(contact->params, SPAN("q"), &param) || !param.value.n ||
-		param.value.n > 5 || param.value.p[0] != '0' ||
-		(param.value.n > 1 && param.value.p[1] != '.'))
-		return BINDING_Q_MAX;
-	uint32_t q = 0;
-	for (uint32_t i = 2; i < 5; i++) {
-		char c = i < param.value.n ? param.value.p[i] : '0';
-		if (!char_is(c, CHAR_DIGIT))
-			return BINDING_Q_MAX;
-		q = q * 10 + (uint32_t)(c - '0');
+	*q = BINDING_Q_MAX;
+	if (!param_find(contact->params, SPAN("q"), &param))
+		return true;
+	struct span value = param.value;
+	bool has_form = value.n && value.n <= 5 && (value.p[0] == '0' || value.p[0] == '1') &&
+			(value.n == 1 || value.p[1] == '.');
+	if (!has_form)
+		return false;
+	uint32_t thousandths = (uint32_t)(value.p[0] - '0') * 1000;
+	for (uint32_t i = 2, weight = 100; i < value.n; i++, weight /= 10) {
+		if (!char_is(value.p[i], CHAR_DIGIT))
+			return false;
+		thousandths += (uint32_t)(value.p[i] - '0') * weight;
 	}
-	return (uint16_t)q;
+	*q = (uint16_t)thousandths;
+	return thousandths <= BINDING_Q_MAX;
 }
 
 /* All header parameters but expires, to be given back as they came. */
@@ -117,6 +121,9 @@ static struct refusal read_contact(struct registration *reg, struct span value)
 		return (struct refusal){403, "Too Many Contacts"};
 	if (nameaddr_parse(value, &contact))
 		return (struct refusal){400, "Bad Contact"};
+	uint16_t q;
+	if (!read_q(&contact, &q))
+		return (struct refusal){400, "Bad q"};
 	struct wish *wish = &reg->wishes[reg->n++];
 	wish->uri = contact.uri;
 	wish->expires_s = expires_of(msg, reg->registrar, &contact);
@@ -127,7 +134,7 @@ static struct refusal read_contact(struct registration *reg, struct span value)
 		.call_id = msg_value(msg, HDR_CALL_ID),
 		.params = kept_params(&msg->arena, &contact),
 		.path = joined(msg, HDR_PATH),
-		.q = q_of(&contact),
+		.q = q,
 		.cseq = msg_cseq(msg)->number,
 		.expires_at = reg->now + (int64_t)wish->expires_s * 1000,
 		.flow = reg->packet->from,
@@ -338,23 +345,26 @@ static void keep_sweeping(struct engine *engine)
 
 /* ---- the three questions ---- */
 
-/* RFC 3261 10.3 step 1: the Request-URI names the domain that shall register. */
-static bool is_addressed(struct packet *packet, const struct registrar *registrar)
+/* RFC 3261 10.3 step 1: the Request-URI names the domain that shall register, or, as many phones
+ * have it, our own address. */
+static bool is_addressed(struct packet *packet, const struct registrar *registrar, bool to_is_ours)
 {
 	const struct uri *uri = msg_ruri(&packet->msg);
-	return registrar->n_domains && uri && registrar_in_domains(registrar, uri->host);
+	struct leg *self;
+	if (!registrar->n_domains)
+		return true;
+	return uri && (registrar_in_domains(registrar, uri->host) ||
+			      (to_is_ours && legs_is_self(packet->engine, uri, &self)));
 }
 
-uint32_t registrar_receive(struct packet *packet, const struct registrar *registrar)
+static uint32_t receive_register(struct packet *packet, const struct registrar *registrar)
 {
 	struct msg *msg = &packet->msg;
-	if (!msg->is_request || msg->method_id != METHOD_REGISTER)
-		return 0;
 	const struct nameaddr *to = msg_to(msg);
 	bool sip = to && (to->uri.scheme == URI_SIP || to->uri.scheme == URI_SIPS);
 	bool to_is_ours =
 		sip && (!registrar->n_domains || registrar_in_domains(registrar, to->uri.host));
-	if (!to_is_ours && !is_addressed(packet, registrar))
+	if (!is_addressed(packet, registrar, to_is_ours))
 		return 0;
 	struct registration reg = {.packet = packet, .registrar = registrar};
 	reg.now = engine_now_ms(packet->engine);
@@ -377,5 +387,18 @@ uint32_t registrar_receive(struct packet *packet, const struct registrar *regist
 	apply(&reg);
 	keep_sweeping(packet->engine);
 	answer_bindings(&reg);
+	return 200;
+}
+
+uint32_t registrar_receive(struct packet *packet, const struct registrar *registrar)
+{
+	struct msg *msg = &packet->msg;
+	if (!msg->is_request)
+		return 0;
+	if (msg->method_id == METHOD_REGISTER)
+		return receive_register(packet, registrar);
+	if (msg->method_id != METHOD_OPTIONS || !registrar_is_asked_itself(packet, registrar))
+		return 0;
+	packet_reply(packet, 200, span_of(NULL, 0), OPTIONS_HEADERS);
 	return 200;
 }

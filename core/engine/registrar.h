@@ -19,8 +19,8 @@ struct registrar {
 		    [REGISTRAR_DOMAIN_MAX]; /* lower case; "*.x" for what is below x, "*" */
 };
 
-/* Answers a REGISTER for one of its domains and returns the code; 0: not its business, nothing
- * done. */
+/* Answers a REGISTER for one of its domains, and an OPTIONS that asks the domain itself; returns
+ * the code. 0: not its business, nothing done. */
 uint32_t registrar_receive(struct packet *packet, const struct registrar *registrar);
 /* Any other request: when the Request-URI is an address of record with a live binding, it becomes
  * the preferred contact (and Path becomes Route). True when it did. */
@@ -28,10 +28,11 @@ bool registrar_route(struct packet *packet);
 /* The way to a contact (RFC 3327 5.4): its Path, empty when it has none, becomes Route, in the
  * place of the Path to another contact. 0, or a negative enum edit_error. */
 int registrar_take_path(struct packet *packet, struct span path);
-/* The Request-URI is in one of the domains given (none given: false), or is a contact bound here,
- * and neither a Route nor maddr sends the request elsewhere. */
+/* The Request-URI is in one of the domains given (none given: false), or is an address or a contact
+ * bound here, and neither a Route nor maddr sends the request elsewhere. */
 bool registrar_serves(struct packet *packet, const struct registrar *registrar);
-/* The Request-URI is an address of record of one of the domains given, and has no binding. */
+/* The Request-URI is an address of one of the domains given and has no binding. To the domain
+ * itself nothing but OPTIONS can be said. */
 bool registrar_lacks(struct packet *packet, const struct registrar *registrar);
 
 /* The bindings of an address of record, as its key text; walk it with bindings_next. False: no AOR.

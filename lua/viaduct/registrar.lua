@@ -46,7 +46,7 @@ local function check(code)
 	return code
 end
 
---- Answers a REGISTER for one of its domains. Another request whose Request-URI is bound here gets the preferred
+--- Answers a REGISTER for one of its domains (RFC 3261 10.3), and an OPTIONS that asks such a domain itself (11.2). Another request whose Request-URI is bound here gets the preferred
 --- contact as Request-URI and is left to the next element.
 ---@param message viaduct.Message
 ---@return integer|false code it answered with, or false: not handled
@@ -60,18 +60,20 @@ function Registrar:receive(message)
 	return false
 end
 
---- True when the request's target is in one of this registrar's domains, or a contact bound here.
+--- True when the request's target is in one of this registrar's domains, or an address or contact bound here, and no Route
+--- or maddr sends it elsewhere.
 ---@param request viaduct.Message
 ---@return boolean
 function Registrar:serves(request)
 	return check(C.vd_registrar_serves(script, self.number, handle_of(request, "registrar:serves"))) == 1
 end
 
---- True when the target is an address in one of this registrar's named domains and nothing is bound to it.
+--- True when the target is an address in one of this registrar's named domains and nothing is bound to it. To the domain
+--- itself nothing but OPTIONS can be said.
 ---@param request viaduct.Message
 ---@return boolean
 function Registrar:lacks(request)
-	return check(C.vd_registrar_lacks(script, self.number, handle_of(request, "registrar:serves"))) == 1
+	return check(C.vd_registrar_lacks(script, self.number, handle_of(request, "registrar:lacks"))) == 1
 end
 
 --- The contacts bound to an address of record, best first (q downwards, then newest).

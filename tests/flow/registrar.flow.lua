@@ -362,3 +362,83 @@ flow "a phone that registered by TCP is called there" {
 		net:equal(net:connections(), 1, "streams")
 	end,
 }
+
+flow "a REGISTER to another domain is not for us, whatever its To says; to our address it is" {
+	script_text = [[
+local sip = require "viaduct"
+local registrar = sip.registrar { domains = { "example.com" } }
+return { receive = sip.receive_chain { registrar, function(message) return message:reply(501) end } }]],
+	run = function(net)
+		local desk = phones(net)
+		desk:request("REGISTER", "sip:other.org", { to = "<sip:bob@example.com>", contact = desk:contact() })
+		desk:expect(501)
+		same(net, bound(desk), {}, "bound")
+		desk:request("REGISTER", "sip:192.0.2.1", { to = "<sip:bob@example.com>", contact = desk:contact() })
+		desk:expect(200)
+		desk:request("REGISTER", "sip:192.0.2.1", { to = "<sip:bob@other.org>", contact = desk:contact() })
+		desk:expect(501)
+	end,
+}
+
+flow "a q that is none is answered 400, and nothing is bound" {
+	settings = HERE,
+	run = function(net)
+		local desk = phones(net)
+		for _, q in ipairs { "=NaN", "=", "", "=1.5", "=1.001", "=0.1234", "=.5", "=-1", "=2", "=0,5", "=\"1\"" } do
+			refuse(desk, 400, AOR, { contact = "<sip:desk@198.51.100.8>;q" .. q })
+		end
+		same(net, bound(desk), {}, "bound")
+		for _, q in ipairs { "0", "1", "0.", "1.000", "0.123" } do
+			desk:register(AOR, { contact = "<sip:desk@198.51.100.8>;q=" .. q })
+		end
+	end,
+}
+
+local WITH_HEADERS = "<sip:desk@198.51.100.8:5060;ob;method=REFER?Subject=hi>"
+for script, headers in pairs { ["scripts/proxy.lua"] = "a request", ["scripts/router.lua"] = "a forward" } do
+	flow("headers and method of a contact are not for the Request-URI of " .. headers) {
+		script = script,
+		settings = HERE,
+		run = function(net)
+			local desk, _, alice = phones(net)
+			desk:register(AOR, { contact = WITH_HEADERS }) { Contact = { WITH_HEADERS .. ";expires=300" } }
+			alice:request("MESSAGE", AOR)
+			desk:expect "MESSAGE" { uri = "sip:desk@198.51.100.8:5060;ob" }
+			desk:reply(200)
+			alice:expect(200)
+			if script == "scripts/router.lua" then
+				net:advance(32)
+			end
+		end,
+	}
+end
+
+for _, script in ipairs { "scripts/proxy.lua", "scripts/router.lua" } do
+	flow(script .. ": to a domain that is served OPTIONS is answered 200 as to our own address, all else 404") {
+		script = script,
+		settings = HERE,
+		run = function(net)
+			local desk, mobile, alice = phones(net)
+			alice:request("OPTIONS", "sip:example.com")
+			alice:expect(200) { Accept = "application/sdp" }
+			alice:request("OPTIONS", "sip:Example.ORG", { max_forwards = 0 })
+			alice:expect(200)
+			alice:request("MESSAGE", "sip:example.com")
+			alice:expect(404)
+			alice:request("ACK", "sip:example.com")
+			alice:request("OPTIONS", "sip:example.com", { route = "<sip:198.51.100.9;lr>" })
+			alice:expect(403)
+			alice:request("OPTIONS", "sip:example.com;maddr=198.51.100.9")
+			alice:expect(403)
+			mobile:expect_nothing()
+			net:counts { forwarded = 0, lookups = 0 }
+			desk:request("REGISTER", "sip:example.com", { to = "<sip:example.com>", contact = desk:contact() })
+			desk:expect(200)
+			alice:request("OPTIONS", "sip:example.com")
+			desk:expect "OPTIONS"
+			desk:reply(200)
+			alice:expect(200)
+			net:advance(32)
+		end,
+	}
+end
