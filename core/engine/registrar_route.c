@@ -148,13 +148,12 @@ bool registrar_serves(struct packet *packet, const struct registrar *registrar)
 {
 	struct msg *msg = &packet->msg;
 	const struct uri *uri = msg->is_request ? msg_ruri(msg) : NULL;
-	struct param maddr;
 	if (!uri || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS) ||
 		is_routed_elsewhere(packet))
 		return false;
 	if (packet->located)
 		return true;
-	if (param_find(uri->params, SPAN("maddr"), &maddr)) /* that is where it would go */
+	if (uri_has_param(uri, SPAN("maddr"))) /* that is where it would go */
 		return false;
 	if (registrar_in_domains(registrar, uri->host) || is_bound(packet->engine, uri))
 		return true;
@@ -184,6 +183,8 @@ bool registrar_lacks(struct packet *packet, const struct registrar *registrar)
 {
 	struct msg *msg = &packet->msg;
 	const struct uri *uri = msg->is_request ? msg_ruri(msg) : NULL;
-	return is_address_of(packet, registrar, uri) && !is_bound(packet->engine, uri) &&
-	       (uri->user.n || msg->method_id != METHOD_OPTIONS);
+	if (!is_address_of(packet, registrar, uri) || is_bound(packet->engine, uri))
+		return false;
+	return uri->user.n ||
+	       (msg->method_id != METHOD_OPTIONS && registrar_serves(packet, registrar));
 }

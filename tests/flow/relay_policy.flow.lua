@@ -105,7 +105,7 @@ flow "neither maddr nor a Route behind ours opens the relay" {
 		local alice, bob = net:phone("alice", ALICE), net:phone("bob", BOB)
 		net:phone("desk", DESK):register "sip:bob@example.com"
 		for _, uri in ipairs { "sip:x@example.com:5060;maddr=203.0.113.8", "sip:example.com;maddr=203.0.113.8",
-			"sip:desk@198.51.100.8:5060;maddr=203.0.113.8" } do
+			"sip:desk@198.51.100.8:5060;maddr=203.0.113.8", "sip:x@example.com:5060;m%61ddr=203.0.113.8" } do
 			alice:request("INVITE", uri)
 			alice:expect(403)
 		end
