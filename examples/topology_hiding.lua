@@ -1,4 +1,5 @@
--- Between two carriers: neither sees the other's addresses, in Contact or elsewhere. Try: viaduct run examples/topology_hiding.lua
+-- Between two carriers: the other side's contacts become words, and headers that tell of the inside go. Via and Record-Route still show
+-- who is behind: answers and dialogs need them. Try: viaduct run examples/topology_hiding.lua
 local sip = require "viaduct"
 
 -- With a key of their own contacts outlive a restart, and several machines read each other's: -D key=file:/etc/viaduct/key

@@ -25,7 +25,7 @@ local uri_mt = {
 	__index = function(self, key)
 		local parts = self[1]
 		if key == "params" and not parts.params then
-			parts.params = parse_params(parts.params_text)
+			parts.params = parse_params(parts.params_text, true)
 		end
 		local part = parts[key]
 		if part == nil and not known[key] then

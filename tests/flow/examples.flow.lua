@@ -270,3 +270,40 @@ flow "nat_gateway.lua: phones inside call out and are reached in their calls, st
 		alice:expect_nothing()
 	end,
 }
+
+flow "nat_gateway.lua: what is sent to the gateway gets in by its words, also with its own Route or Path and without a port" {
+	script = "examples/nat_gateway.lua", legs = false,
+	run = function(net)
+		local alice, bob = neighbours(net)
+		local word = reaches_back(alice, bob):match "^sip:(%w+)@"
+		for _, route in ipairs { "<sip:127.0.0.2;lr>", "<sip:127.0.0.2:5060;lr>, <sip:127.0.0.1:5060;lr>" } do
+			bob:request("INVITE", ("sip:%s@127.0.0.2:5060"):format(word), { route = route })
+			alice:expect "INVITE" { uri = "sip:alice@127.0.0.7:5062", Route = {} }
+		end
+		bob:request("MESSAGE", ("sip:%s@127.0.0.2"):format(word))
+		alice:expect "MESSAGE"
+		bob:request("OPTIONS", "sip:127.0.0.2")
+		bob:expect(200)
+	end,
+}
+
+flow "nat_gateway.lua: neither a Route behind its own nor maddr leads a stranger in" {
+	script = "examples/nat_gateway.lua", legs = false,
+	run = function(net)
+		local alice, bob = neighbours(net)
+		local word = reaches_back(alice, bob):match "^sip:(%w+)@"
+		for _, user in ipairs { "", "x@", word .. "@" } do
+			bob:request("MESSAGE", ("sip:%s127.0.0.2:5060"):format(user), { route = "<sip:127.0.0.2;lr>, <sip:127.0.0.7:5062;lr>" })
+			bob:expect(403)
+			bob:request("MESSAGE", ("sip:%s127.0.0.2:5060;maddr=127.0.0.7"):format(user))
+			bob:expect(403)
+			bob:request("MESSAGE", ("sip:%s127.0.0.2:5060;m%%61ddr=127.0.0.7"):format(user))
+			bob:expect(403)
+			bob:request("MESSAGE", ("sip:%s127.0.0.2:5060"):format(user), { route = "<sip:127.0.0.2;lr;maddr=127.0.0.7>" })
+			bob:expect(403)
+		end
+		bob:request("MESSAGE", "sip:127.0.0.2;lr", { route = "<sip:alice@127.0.0.7:5062>" })
+		bob:expect(403)
+		alice:expect_nothing()
+	end,
+}
