@@ -9,28 +9,9 @@
 #include "net/connection.h"
 
 enum {
-	READ_SIZE = 32 * 1024, /* a read buffer at first; it grows to STREAM_MESSAGE_MAX */
-	READS_PER_WAKE = 4,    /* then others have their turn */
-	WRITE_SIZE = 2048,     /* a write queue at first */
-	/* Pings are not answered while the peer leaves more than this unread. */
-	PONG_QUEUE_MAX = 4096,
+	READS_PER_WAKE = 4, /* then others have their turn */
+	WRITE_SIZE = 2048,  /* a write queue at first */
 };
-
-static struct loop *loop_of(const struct connection *c)
-{
-	return c->tcp->loop;
-}
-
-static uint32_t queued(const struct connection *c)
-{
-	return c->out_n - c->out_at;
-}
-
-/* A peer that does not read what it asked for is not asked for more. */
-static bool is_held(const struct connection *c)
-{
-	return queued(c) > loop_of(c)->options.write_queue / 2;
-}
 
 /* --- the end --- */
 
@@ -145,7 +126,7 @@ void connection_expired(struct connection *c, enum deadline_kind kind)
 
 /* --- writing --- */
 
-static void watch_io(struct connection *c)
+void connection_watch(struct connection *c)
 {
 	int events = 0;
 	if (c->state == CONNECTION_CONNECTING || queued(c))
@@ -213,7 +194,7 @@ static void write_out(struct connection *c)
 		tcp_deadline_start(c, DEADLINE_MESSAGE);
 	if (c->waiting && !is_held(c) && c->state == CONNECTION_OPEN)
 		chore_add(&loop_of(c)->after, &c->resume);
-	watch_io(c);
+	connection_watch(c);
 }
 
 static void on_flush(struct chore *chore)
@@ -237,7 +218,7 @@ static void make_room(struct connection *c, uint32_t n)
 	c->out_size = size;
 }
 
-static void append(struct connection *c, const void *bytes, size_t n)
+void connection_append(struct connection *c, const void *bytes, size_t n)
 {
 	if (!n)
 		return;
@@ -284,151 +265,14 @@ int connection_send(struct connection *c, const struct iovec *iov, uint32_t n, u
 	}
 	make_room(c, (uint32_t)size);
 	for (uint32_t i = 0; i < n; i++)
-		append(c, iov[i].iov_base, iov[i].iov_len);
+		connection_append(c, iov[i].iov_base, iov[i].iov_len);
 	if (receipt)
 		add_receipt(c, receipt);
 	loop->count.stream_messages_out++;
 	return 0;
 }
 
-/* --- reading --- */
-
-static void answer_pings(struct connection *c, uint32_t n)
-{
-	struct live_statistics *count = &loop_of(c)->count;
-	for (; n && queued(c) < PONG_QUEUE_MAX; n--) {
-		append(c, "\r\n", 2);
-		count->pings_answered++;
-	}
-	count->pings_ignored += n;
-}
-
-/* What one read brought. */
-struct cut {
-	uint32_t used; /* bytes that belong to messages told and pings answered */
-	bool message;  /* at least one was told */
-	bool ping;
-	bool broken;
-};
-
-/* A line end kept because the other half of a ping may follow is not the first byte of a message.
- */
-static uint32_t message_bytes(struct span rest)
-{
-	while (rest.n && (rest.p[0] == '\r' || rest.p[0] == '\n'))
-		rest = span_from(rest, 1);
-	return rest.n;
-}
-
-static struct cut cut(struct connection *c)
-{
-	struct loop *loop = loop_of(c);
-	const struct world_events *events = loop->world.events;
-	struct cut cut = {0};
-	c->partial = 0;
-	c->waiting = false;
-	while (c->state == CONNECTION_OPEN && cut.used < c->in_n) {
-		if (is_held(c)) {
-			c->waiting = true;
-			break;
-		}
-		struct span rest = span_of(c->in + cut.used, c->in_n - cut.used);
-		uint32_t skip = 0, pongs = 0;
-		int64_t n = loop->options.frame(rest, &skip, &pongs);
-		if (pongs) {
-			answer_pings(c, pongs);
-			cut.ping = true;
-		}
-		if (n < 0 || (n == 0 && rest.n - skip >= STREAM_MESSAGE_MAX)) {
-			cut.broken = true;
-			loop->count.unframed++;
-			events->unframed(loop->world.self, &c->flow, rest);
-			break;
-		}
-		cut.used += skip;
-		if (n == 0) {
-			c->partial = message_bytes(span_from(rest, skip));
-			break;
-		}
-		BUG(n > rest.n - skip);
-		cut.message = true;
-		loop->count.stream_messages_in++;
-		events->message(
-			loop->world.self, &c->flow, span_from(span_of(rest.p, skip + n), skip));
-		cut.used += (uint32_t)n;
-	}
-	return cut;
-}
-
-static void keep_rest(struct connection *c, const struct cut *cut)
-{
-	c->in_n -= cut->used;
-	if (c->in_n) {
-		memmove(c->in, c->in + cut->used, c->in_n);
-		return;
-	}
-	free(c->in);
-	c->in = NULL;
-	c->in_size = 0;
-}
-
-/* Tells what is in the buffer, in one turn, and makes room for more. */
-static void tell(struct connection *c)
-{
-	struct loop *loop = loop_of(c);
-	loop_turn_begin(loop);
-	struct cut this = cut(c);
-	if (c->state == CONNECTION_OPEN) {
-		if (this.message || this.ping)
-			tcp_deadline_start(c, DEADLINE_IDLE);
-		if (!c->partial)
-			deadline_stop(&c->deadlines[DEADLINE_MESSAGE]);
-		else if (this.message || !c->deadlines[DEADLINE_MESSAGE].next)
-			tcp_deadline_start(c, DEADLINE_MESSAGE);
-	}
-	loop_turn_end(loop);
-	if (c->state != CONNECTION_OPEN)
-		return;
-	keep_rest(c, &this);
-	if (this.broken)
-		connection_end(c, "EBADMSG", END_AFTER_FLUSH);
-}
-
-static void on_resume(struct chore *chore)
-{
-	struct connection *c = OWNER_OF(chore, struct connection, resume);
-	if (c->state != CONNECTION_OPEN)
-		return;
-	tell(c);
-	if (c->state == CONNECTION_OPEN)
-		watch_io(c);
-}
-
-/* Returns whether there may be more. */
-static bool read_in(struct connection *c)
-{
-	if (c->in_n == c->in_size) {
-		c->in_size = c->in_size ? c->in_size * 2 : READ_SIZE;
-		c->in = must_realloc(c->in, c->in_size);
-	}
-	uint32_t room = c->in_size - c->in_n;
-	ssize_t n = recv(c->io.fd, c->in + c->in_n, room, MSG_DONTWAIT);
-	if (n > 0) {
-		loop_of(c)->count.stream_bytes_in += (uint64_t)n;
-		c->in_n += (uint32_t)n;
-		tell(c);
-		return c->state == CONNECTION_OPEN && n == room && !c->waiting && !is_held(c);
-	}
-	if (!c->in_n)
-		keep_rest(c, &(struct cut){0});
-	if (n == 0) {
-		c->peer_ended = true;
-		connection_end(c, "ESHUTDOWN", END_AFTER_FLUSH);
-	} else if (errno != EAGAIN && errno != EINTR) {
-		connection_end(c, strerrorname_np(errno), END_NOW);
-	}
-	return false;
-}
+/* --- what happens to it --- */
 
 static void throw_away(struct connection *c)
 {
@@ -440,7 +284,7 @@ static void throw_away(struct connection *c)
 	if (n < 0 || !queued(c))
 		close_now(c);
 	else
-		watch_io(c);
+		connection_watch(c);
 }
 
 static void connected(struct connection *c)
@@ -477,7 +321,7 @@ static void on_io(struct ev_loop *ev, ev_io *io, int events)
 	if (c->state == CONNECTION_LINGERING)
 		throw_away(c);
 	else if (c->state == CONNECTION_OPEN && !c->waiting)
-		for (int i = 0; i < READS_PER_WAKE && read_in(c); i++)
+		for (int i = 0; i < READS_PER_WAKE && connection_read(c); i++)
 			;
 }
 
@@ -492,7 +336,7 @@ struct connection *connection_new(
 	c->state = state;
 	c->accepted = state == CONNECTION_OPEN;
 	c->flush.run = on_flush;
-	c->resume.run = on_resume;
+	c->resume.run = connection_resume;
 	c->taken.run = on_taken;
 	c->ended.run = on_ended;
 	ev_io_init(&c->io, on_io, fd, 0);
@@ -501,6 +345,6 @@ struct connection *connection_new(
 	if (c->accepted)
 		tcp_source_add(tcp, &c->flow.peer);
 	tcp_deadline_start(c, c->accepted ? DEADLINE_IDLE : DEADLINE_CONNECT);
-	watch_io(c);
+	connection_watch(c);
 	return c;
 }

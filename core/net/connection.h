@@ -109,7 +109,7 @@ void tcp_source_remove(struct tcp *tcp, const struct addr *peer);
 /* tcp.c */
 void tcp_deadline_start(struct connection *connection, enum deadline_kind kind);
 
-/* connection.c: one life. */
+/* connection.c: one life, and what is written. */
 enum ending {
 	END_AFTER_FLUSH, /* queued bytes are sent, the peer may read them */
 	END_NOW,
@@ -124,3 +124,28 @@ int connection_send(
 void connection_end(struct connection *connection, const char *reason, enum ending ending);
 /* The deadline has passed. */
 void connection_expired(struct connection *connection, enum deadline_kind kind);
+
+static inline struct loop *loop_of(const struct connection *c)
+{
+	return c->tcp->loop;
+}
+/* Bytes that wait to be sent. */
+static inline uint32_t queued(const struct connection *c)
+{
+	return c->out_n - c->out_at;
+}
+/* A peer that does not read what it asked for is not asked for more. */
+static inline bool is_held(const struct connection *c)
+{
+	return queued(c) > loop_of(c)->options.write_queue / 2;
+}
+/* Queues bytes; the caller keeps the limits. */
+void connection_append(struct connection *connection, const void *bytes, size_t n);
+/* Listens for what it can do something about now. */
+void connection_watch(struct connection *connection);
+
+/* connection_read.c: what comes. */
+/* Reads once and tells what that brought. Returns whether there may be more. */
+bool connection_read(struct connection *connection);
+/* The chore that tells what waited for the peer to read. */
+void connection_resume(struct chore *chore);
