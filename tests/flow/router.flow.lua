@@ -249,7 +249,7 @@ flow "a contact that registered with Path is called by it, and others of the sam
 
 flow "Path goes before the Route that the caller gave, and ours in front of that has done its work" {
 	script = ROUTER,
-	settings = HERE,
+	settings = { domains = "example.com", relay = "any" },
 	run = function(net)
 		local alice, bob = parties(net, "alice", "bob")
 		local edge = net:phone("edge", EDGE)
