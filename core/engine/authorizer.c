@@ -140,6 +140,16 @@ static bool is_offered(const struct authorizer *authorizer, enum digest_algorith
 	return false;
 }
 
+/* One of "auth,auth-int", or the one there is. */
+static bool is_offered_qop(const struct authorizer *authorizer, struct span qop)
+{
+	struct span rest = span_str(authorizer->qop), offered;
+	while (list_next(&rest, &offered))
+		if (span_ieq(offered, qop))
+			return true;
+	return false;
+}
+
 /* RFC 7616 3.4.6: the digest is for the Request-URI. Parameters aside, which some leave out. */
 static bool is_for_request(const struct msg *msg, struct span digest_uri)
 {
@@ -178,7 +188,8 @@ static enum auth_finding judge(struct packet *packet, const struct authorizer *a
 {
 	const struct credentials *said = &found->credentials;
 	if (!digest_algorithm_of(said->algorithm, &found->algorithm) ||
-		!is_offered(authorizer, found->algorithm) || !said->username.n ||
+		!is_offered(authorizer, found->algorithm) ||
+		!is_offered_qop(authorizer, said->qop) || !said->username.n ||
 		said->username.n > AUTH_USER_MAX || !said->uri.p ||
 		!nonce_count_parse(said->nc, &found->count))
 		return AUTH_NONE;
