@@ -1,18 +1,15 @@
 -- Elements one after the other: the first that handles the message ends the chain.
 local misuse = require "viaduct.blame"
 local options = require "viaduct.options"
+local receiver = require "viaduct.receiver"
 
 --- Something with receive(message, leg, from); a true result means handled.
 ---@class viaduct.Element
 ---@field receive fun(self, message: viaduct.Message, leg: viaduct.Leg, from: viaduct.Source): any
 
 local function call_of(element, index)
-	if type(element) == "function" then
-		return element
-	elseif type(element) == "table" and type(element.receive) == "function" then
-		return function(message, leg, from) return element:receive(message, leg, from) end
-	end
-	misuse("element %d of receive_chain must be a function or have a receive method", index)
+	return receiver.handler_of(element)
+		or misuse("element %d of receive_chain must be a function or have a receive method, not %s", index, receiver.kind_of(element))
 end
 
 -- Built from pairs rather than run by a loop, so that a straight-line chain is compiled as one piece.

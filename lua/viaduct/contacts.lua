@@ -9,24 +9,35 @@ local find, lower, sub, byte, char = string.find, string.lower, string.sub, stri
 
 local M = {}
 
-local function answer_of(answer)
+--- How contacts are rewritten.
+---@class viaduct.Rewriting
+---@field call fun(contact: string, incoming: viaduct.Leg, outgoing: viaduct.Leg|nil, force: boolean): string|nil, viaduct.Leg|nil
+---@field name string the option of the script that says how
+---@field callback function what it gave there
+
+local forms = {
+	rewrite_contact = "a new contact is a word of letters, digits, '-', '.' and '_', a restored one what stood behind 'sip:'",
+	rewrite_crypt = "deciphered is what was enciphered, and nil what fails the check",
+}
+
+local function answer_of(rewriting, answer)
 	if answer ~= nil and type(answer) ~= "string" then
-		misuse("rewrite_contact returns a text or nil, not a %s", type(answer))
+		misuse.callback(rewriting.callback, "%s returns a text or nil, not a %s", rewriting.name, type(answer))
 	end
 	return answer ~= "" and answer or nil
 end
 
-local function check(code, made)
+local function check(rewriting, code, made)
+	local name = rewriting.name
 	if code == C.VD_BAD_VALUE then
-		misuse("rewrite_contact returned '%s': a new contact is a word of letters, digits, '-', '.' and '_', a restored one"
-			.. " what stood behind 'sip:'", made)
+		misuse.callback(rewriting.callback, "%s returned '%s': %s", name, sub(made, 1, 100), forms[name])
 	elseif code ~= OK then
-		misuse("rewrite_contact returned '%s', for which there is no room", sub(made, 1, 100))
+		misuse.callback(rewriting.callback, "%s returned '%s', for which there is no room", name, sub(made, 1, 100))
 	end
 end
 
 -- The Request-URI, when it is a word at one of our legs: back to the contact, and the leg that leads there.
-function M.restore_target(rewrite, handle, leg)
+function M.restore_target(rewriting, handle, leg)
 	if C.vd_contact_of_uri(script, handle, contact) ~= OK or contact.word.n == 0 then
 		return
 	end
@@ -35,36 +46,36 @@ function M.restore_target(rewrite, handle, leg)
 		C.vd_message_fact(script, handle, C.VD_LEG, value)
 		leg = legs.at(value.number)
 	end
-	local restored, home = rewrite(word, leg, nil, false)
-	restored = answer_of(restored)
+	local restored, home = rewriting.call(word, leg, nil, false)
+	restored = answer_of(rewriting, restored)
 	if not restored then
 		return
 	elseif home ~= nil and not legs.place(home) then
-		misuse("rewrite_contact returns the contact and the leg that leads to it, not a %s", type(home))
+		misuse.callback(rewriting.callback, "%s returns the contact and the leg that leads to it, not a %s", rewriting.name, type(home))
 	end
 	local spec = home and home.spec or ""
-	check(C.vd_contact_set_uri(script, handle, restored, #restored, spec, #spec), restored)
+	check(rewriting, C.vd_contact_set_uri(script, handle, restored, #restored, spec, #spec), restored)
 end
 
 -- The one vd_contact_at has found.
-local function rewrite_one(rewrite, handle, incoming, outgoing, serial, number)
+local function rewrite_one(rewriting, handle, incoming, outgoing, serial, number)
 	local whole, only_back = string_of(contact.contact.p, contact.contact.n), contact.is_refer_to ~= 0
 	local word = contact.word.n > 0 and string_of(contact.word.p, contact.word.n)
-	local restored = word and answer_of(rewrite(word, incoming, outgoing, false))
+	local restored = word and answer_of(rewriting, (rewriting.call(word, incoming, outgoing, false)))
 	if restored then
-		check(C.vd_contact_restore(script, handle, number, restored, #restored), restored)
+		check(rewriting, C.vd_contact_restore(script, handle, number, restored, #restored), restored)
 	elseif not only_back then
-		local made = answer_of(rewrite(whole, incoming, outgoing, true))
+		local made = answer_of(rewriting, (rewriting.call(whole, incoming, outgoing, true)))
 		if made then
-			check(C.vd_contact_show(script, handle, number, made, #made, serial), made)
+			check(rewriting, C.vd_contact_show(script, handle, number, made, #made, serial), made)
 		end
 	end
 end
 
-local function rewrite_rest(rewrite, handle, incoming, outgoing, serial)
+local function rewrite_rest(rewriting, handle, incoming, outgoing, serial)
 	local number, code = 1, OK
 	while code == OK do
-		rewrite_one(rewrite, handle, incoming, outgoing, serial, number)
+		rewrite_one(rewriting, handle, incoming, outgoing, serial, number)
 		number = number + 1
 		code = C.vd_contact_at(script, handle, number, contact)
 	end
@@ -73,15 +84,15 @@ end
 
 -- Every Contact, and words in Refer-To. The code to answer when that cannot be. Nearly always there is one: a loop would not
 -- be compiled into the way of the message.
-function M.rewrite(rewrite, handle, incoming, outgoing, serial)
+function M.rewrite(rewriting, handle, incoming, outgoing, serial)
 	local code = C.vd_contact_at(script, handle, 0, contact)
 	if code == OK then
 		local is_last = contact.is_last ~= 0
-		rewrite_one(rewrite, handle, incoming, outgoing, serial, 0)
+		rewrite_one(rewriting, handle, incoming, outgoing, serial, 0)
 		code = is_last and ABSENT or C.vd_contact_at(script, handle, 1, contact)
 	end
 	if code == OK then
-		code = rewrite_rest(rewrite, handle, incoming, outgoing, serial)
+		code = rewrite_rest(rewriting, handle, incoming, outgoing, serial)
 	end
 	if code == LIMIT then
 		return 513
@@ -105,7 +116,7 @@ end
 local function crypted(crypt, data, dir, add2mac)
 	local result = crypt(data, dir, add2mac)
 	if result ~= nil and type(result) ~= "string" then
-		misuse("rewrite_crypt returns a text or nil, not a %s", type(result))
+		misuse.callback(crypt, "rewrite_crypt returns a text or nil, not a %s", type(result))
 	end
 	return result
 end
@@ -135,15 +146,21 @@ local function read(crypt, word, incoming, outgoing)
 	return sub(data, 5), home
 end
 
---- A rewrite_contact whose words are enciphered by crypt(data, dir, add2mac): dir 1 enciphers, -1 deciphers and gives nil when
---- the check fails; add2mac is the address of the leg the word is shown at.
+--- By the script's own rewrite_contact.
+---@return viaduct.Rewriting
+function M.by_script(rewrite) return { call = rewrite, name = "rewrite_contact", callback = rewrite } end
+
+--- By words that are enciphered by crypt(data, dir, add2mac): dir 1 enciphers, -1 deciphers and gives nil when the check
+--- fails; add2mac is the address of the leg the word is shown at.
+---@return viaduct.Rewriting
 function M.by_crypt(crypt)
-	return function(text, incoming, outgoing, force)
+	local function call(text, incoming, outgoing, force)
 		if force or find(text, "@", 1, true) then
 			return make(crypt, text, incoming, outgoing)
 		end
 		return read(crypt, text, incoming, outgoing)
 	end
+	return { call = call, name = "rewrite_crypt", callback = crypt }
 end
 
 return M

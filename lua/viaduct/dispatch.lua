@@ -6,6 +6,7 @@ local judge = require "viaduct.judge"
 local leg = require "viaduct.leg"
 local loader = require "viaduct.loader"
 local message = require "viaduct.message"
+local misuse = require "viaduct.blame"
 local receiver = require "viaduct.receiver"
 local resolver = require "viaduct.resolver"
 local wait = require "viaduct.wait"
@@ -37,12 +38,14 @@ local function return_line(source)
 	return found or last
 end
 
-local function take_handler(given, complain)
+local function take_handler(given, where, complain)
 	local handler = receiver.handler_of(given)
 	if handler then
 		receiver.set(handler)
+		misuse.receiver_is(given, where)
 	elseif given ~= nil then
-		complain(("receive must be a function(message, leg, from) or something with a receive method, not a %s"):format(type(given)))
+		complain(("receive must be a function(message, leg, from) or something with a receive method, not %s")
+			:format(receiver.kind_of(given)))
 	elseif not receiver.is_set then
 		complain "the script has no handler: write return { receive = function(message, leg, from) ... end }"
 	end
@@ -71,8 +74,8 @@ local function load_script(path)
 		error(source, 0)
 	end
 	local returned = chunk()
-	local line = return_line(source)
-	local function complain(text) error(("%s:%d: %s"):format(path, line, text), 0) end
+	local where = ("%s:%d: "):format(path, return_line(source))
+	local function complain(text) error(where .. text, 0) end
 	if type(returned) ~= "table" then
 		complain "the script must return a table: write return { receive = function(message, leg, from) ... end }"
 	end
@@ -81,7 +84,7 @@ local function load_script(path)
 			complain(("the script returned an unknown field '%s'; it may have: legs, receive"):format(tostring(key)))
 		end
 	end
-	take_handler(returned.receive, complain)
+	take_handler(returned.receive, where, complain)
 	load_legs(returned.legs, complain)
 end
 

@@ -26,8 +26,9 @@ local Dispatcher = {}
 function Dispatcher:set_receiver(given) -- luacheck: no self
 	local handler = receiver.handler_of(given)
 	if given ~= nil and not handler then
-		misuse("set_receiver takes a function(message, leg, from) or something with a receive method, not a %s", type(given))
+		misuse("set_receiver takes a function(message, leg, from) or something with a receive method, not %s", receiver.kind_of(given))
 	end
+	misuse.receiver_is(given)
 	receiver.set(handler)
 end
 
@@ -249,6 +250,7 @@ local function dispatcher(given)
 		C.vd_dispatcher_repeats(script)
 	end
 	made = setmetatable({}, dispatcher_mt)
+	options.dispatcher_is(made)
 	return made
 end
 

@@ -3,6 +3,7 @@ local abi = require "viaduct.abi"
 local dns = require "viaduct.dns"
 local leg = require "viaduct.leg"
 local misuse = require "viaduct.blame"
+local receiver = require "viaduct.receiver"
 local wait = require "viaduct.wait"
 
 local C, script = abi.C, abi.script
@@ -55,6 +56,8 @@ function sip.log(level, text)
 	text = tostring(text)
 	C.vd_log(script, levels[level], text, #text)
 end
+
+receiver.constructors_are(sip)
 
 -- Empty itself, so that writing to any name raises.
 ---@type viaduct

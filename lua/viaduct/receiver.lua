@@ -1,7 +1,13 @@
 -- Who gets the messages: what the script returned as `receive`, or what it gave to dispatcher:set_receiver.
-local blame = require "viaduct.blame"
-
 local M = {}
+local constructors = {} -- functions too, but they receive nothing: who forgets to call one is told so
+
+--- The constructors there are, by name.
+function M.constructors_are(public)
+	for name, value in pairs(public) do
+		constructors[value] = type(value) == "function" and name or nil
+	end
+end
 
 local function nobody() end
 
@@ -9,13 +15,18 @@ local function nobody() end
 ---@param given any
 ---@return fun(message: viaduct.Message, leg: viaduct.Leg, from: viaduct.Source)|nil
 function M.handler_of(given)
-	if type(given) == "function" then
-		blame.handler_is(given)
+	if type(given) == "function" and not constructors[given] then
 		return given
 	elseif type(given) == "table" and type(given.receive) == "function" then
 		return function(msg, leg, from) return given:receive(msg, leg, from) end
 	end
 	return nil
+end
+
+--- What a thing is that cannot receive, for the error.
+function M.kind_of(given)
+	local name = constructors[given]
+	return name and ("sip.%s itself: call it, as in sip.%s {}"):format(name, name) or "a " .. type(given)
 end
 
 -- nil: nobody, so that requests are answered 500 and counted.

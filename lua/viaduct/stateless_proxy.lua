@@ -32,11 +32,21 @@ local function check(code)
 	end
 end
 
+-- After callbacks of the script ran: it may have been answered by them.
+local function check_sent(code, own)
+	if code == C.VD_REFUSED then
+		local name = own.nathelper and "do_nat" or own.rewriting.name
+		misuse.callback(own.nathelper and own.nathelper.do_nat or own.rewriting.callback,
+			"the message was answered or forwarded before %s returned: it says what to answer by what it returns", name)
+	end
+	check(code)
+end
+
 -- Where Lua has a say between the choice of the way and the sending.
 local function receive_with(self, own, message, handle, leg)
 	local number = self[1]
-	if own.rewrite then
-		contacts.restore_target(own.rewrite, handle, legs.place(leg) and leg or nil)
+	if own.rewriting then
+		contacts.restore_target(own.rewriting, handle, legs.place(leg) and leg or nil)
 	end
 	local code = C.vd_proxy_plan(script, number, handle, plan)
 	if code == RESOLVE then
@@ -52,17 +62,17 @@ local function receive_with(self, own, message, handle, leg)
 		return
 	end
 	local status, reason
-	if hides and own.rewrite then
-		status = contacts.rewrite(own.rewrite, handle, leg_of(incoming), leg_of(outgoing), outgoing)
+	if hides and own.rewriting then
+		status = contacts.rewrite(own.rewriting, handle, leg_of(incoming), leg_of(outgoing), outgoing)
 	end
 	if apart and own.nathelper and not status then
 		status, reason = self:do_nat(message, leg_of(incoming), leg_of(outgoing))
 	end
 	if status then
 		reason = reason or ""
-		check(C.vd_proxy_refuse(script, number, handle, status, reason, #reason))
+		check_sent(C.vd_proxy_refuse(script, number, handle, status, reason, #reason), own)
 	else
-		check(C.vd_proxy_send(script, number, handle))
+		check_sent(C.vd_proxy_send(script, number, handle), own)
 	end
 end
 
@@ -104,8 +114,10 @@ function StatelessProxy:do_nat(message, incoming_leg, outgoing_leg)
 		return
 	end
 	local code, text = helper:do_nat(message, incoming_leg, outgoing_leg)
-	if code ~= nil and (type(code) ~= "number" or code < 300 or code > 699) then
-		misuse("do_nat of a nathelper returns nothing, or a code of 300 to 699 and a text, not %s", tostring(code))
+	local is_code = type(code) == "number" and code >= 300 and code <= 699 and code % 1 == 0
+	if (code ~= nil and not is_code) or (text ~= nil and type(text) ~= "string") then
+		misuse.callback(helper.do_nat, "do_nat of a nathelper returns nothing, or a code of 300 to 699 and a text, not %s and %s",
+			tostring(code), tostring(text))
 	end
 	return code, text
 end
@@ -113,9 +125,25 @@ end
 -- ---- making one ---- --
 
 local known = {
-	dispatcher = "any", rewrite_contact = "function or boolean", rewrite_crypt = "function", nathelper = "table",
+	dispatcher = "dispatcher", rewrite_contact = "function or boolean", rewrite_crypt = "function", nathelper = "table",
 	force_rewrite = "boolean", rewrite_key = "string", old_rewrite_keys = "table", quiet = "boolean",
 }
+
+local KEY_FILE_MAX = 4096 -- bytes
+
+-- What stands in a file; a device or pipe has no size.
+local function read_key(path)
+	local file, problem = io.open(path, "rb")
+	local size = file and file:seek "end"
+	local text = size and size > 0 and size <= KEY_FILE_MAX and file:seek "set" and file:read(size)
+	if file then
+		file:close()
+	end
+	if not text then
+		misuse("rewrite_key: cannot read %s", problem or ("%s: it is no file of 1 to %d bytes"):format(path, KEY_FILE_MAX))
+	end
+	return text
+end
 
 -- The text itself, or what stands in the file it names.
 local function secret_of(given)
@@ -123,18 +151,7 @@ local function secret_of(given)
 		misuse("a rewrite_key must be a string, not a %s", type(given))
 	end
 	local path = given:match "^file:(.*)$"
-	if not path then
-		return given
-	end
-	local file, problem = io.open(path, "rb")
-	local text = file and file:read(4096)
-	if file then
-		file:close()
-	end
-	if not text then
-		misuse("rewrite_key: cannot read %s", problem or path)
-	end
-	return (text:gsub("[\r\n]+$", ""))
+	return path and read_key(path):gsub("[\r\n]+$", "") or given
 end
 
 local function add_key(number, given)
@@ -147,8 +164,20 @@ local function add_key(number, given)
 	end
 end
 
+-- What says how contacts are rewritten, and is not read when they are not.
+local function check_none(given)
+	for _, name in ipairs { "rewrite_crypt", "rewrite_key", "old_rewrite_keys", "force_rewrite" } do
+		if given[name] then
+			misuse("rewrite_contact = false rewrites nothing, so %s does nothing: leave one of the two out", name)
+		end
+	end
+end
+
 local function check_together(given)
 	local rewrite = given.rewrite_contact
+	if rewrite == false then
+		check_none(given)
+	end
 	if given.nathelper and type(given.nathelper.do_nat) ~= "function" then
 		misuse "a nathelper needs a method do_nat(message, incoming_leg, outgoing_leg)"
 	elseif type(rewrite) == "function" and given.rewrite_crypt then
@@ -158,6 +187,14 @@ local function check_together(given)
 	elseif given.old_rewrite_keys and not given.rewrite_key then
 		misuse "old_rewrite_keys are accepted beside a rewrite_key: give that too"
 	end
+	options.list("old_rewrite_keys", given.old_rewrite_keys or {}, 'old_rewrite_keys = { "the key before" }')
+end
+
+local function rewriting_of(given)
+	if given.rewrite_crypt then
+		return contacts.by_crypt(given.rewrite_crypt)
+	end
+	return type(given.rewrite_contact) == "function" and contacts.by_script(given.rewrite_contact) or nil
 end
 
 --- Makes a stateless proxy. Contacts of messages that go from one side to the other (legs with different addresses) are
@@ -167,13 +204,9 @@ end
 local function stateless_proxy(given)
 	given = options.check("stateless_proxy", given, known)
 	check_together(given)
-	local rewrite, told = given.rewrite_contact, abi.proxy
-	if given.rewrite_crypt and rewrite ~= false then
-		rewrite = contacts.by_crypt(given.rewrite_crypt)
-	end
-	local is_own = type(rewrite) == "function"
-	told.rewrites = rewrite ~= false
-	told.by_script = is_own
+	local rewriting, told = rewriting_of(given), abi.proxy
+	told.rewrites = given.rewrite_contact ~= false
+	told.by_script = rewriting ~= nil
 	told.force = given.force_rewrite or false
 	told.quiet = given.quiet or false
 	local number = C.vd_proxy_new(script, told, given.rewrite_key and 1 or 0)
@@ -186,7 +219,7 @@ local function stateless_proxy(given)
 			add_key(number, old)
 		end
 	end
-	local own = (is_own or given.nathelper) and { rewrite = is_own and rewrite or nil, nathelper = given.nathelper } or nil
+	local own = (rewriting or given.nathelper) and { rewriting = rewriting, nathelper = given.nathelper } or nil
 	return setmetatable({ number, own }, proxy_mt)
 end
 
