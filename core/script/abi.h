@@ -176,6 +176,7 @@ typedef struct vd_binding {
 	double q;
 	uint32_t cseq;
 } vd_binding;
+// VD_BAD_VALUE: no URI; VD_ABSENT: one that is no address of record.
 int vd_registrar_query(vd_script *script, const char *aor, uint32_t n);
 int vd_registrar_next(vd_script *script, vd_binding *out);
 double vd_registrar_expire(vd_script *script);

@@ -95,9 +95,11 @@ int vd_registrar_lacks(struct vd_script *script, int number, double handle)
 
 int vd_registrar_query(struct vd_script *script, const char *aor, uint32_t n)
 {
+	struct uri uri;
 	script->bindings.store = NULL;
-	return registrar_find(script->engine, span_of(aor, n), &script->bindings) ? VD_OK
-										  : VD_BAD_VALUE;
+	if (registrar_find(script->engine, span_of(aor, n), &script->bindings))
+		return VD_OK;
+	return uri_parse(span_of(aor, n), &uri) ? VD_BAD_VALUE : VD_ABSENT;
 }
 
 static void give(vd_value *out, struct span s)

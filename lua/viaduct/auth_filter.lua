@@ -3,6 +3,7 @@
 -- It is a function(message, leg, from, user, realm), or a table of methods: filter = { REGISTER = rule, INVITE = rule }. A rule is a
 -- function, a name below, a list of them that must all agree, or a list of such lists of which one must. Other methods are free.
 local misuse = require "viaduct.blame"
+local options = require "viaduct.options"
 
 local M = {}
 
@@ -60,9 +61,17 @@ local function single(rule)
 	misuse("'%s' is no rule of a filter; there are %s, and functions", tostring(rule), known_rules())
 end
 
+-- A list that holds something: one without rules would let everybody pass, and so would a hole in it.
+local function rules_of(given)
+	if #options.list("a rule of a filter", given, '{ "FromIsAuthUser", "FromIsRealm" }') == 0 then
+		misuse "a rule of a filter is empty: leave the method out to let everybody do it"
+	end
+	return given
+end
+
 local function all_of(list)
 	local members = {}
-	for index, rule in ipairs(list) do
+	for index, rule in ipairs(rules_of(list)) do
 		members[index] = single(rule)
 	end
 	return function(...)
@@ -77,7 +86,7 @@ end
 
 local function any_of(lists)
 	local members = {}
-	for index, list in ipairs(lists) do
+	for index, list in ipairs(rules_of(lists)) do
 		members[index] = type(list) == "table" and all_of(list) or single(list)
 	end
 	return function(...)
@@ -93,8 +102,6 @@ end
 local function rule_of(given)
 	if type(given) ~= "table" then
 		return single(given)
-	elseif #given == 0 then
-		misuse "a rule of a filter is empty: leave the method out to let everybody do it"
 	elseif type(given[1]) == "table" then
 		return any_of(given)
 	end
@@ -112,10 +119,10 @@ function M.make(given)
 	end
 	local by_method = {}
 	for method, rule in pairs(given or DEFAULT) do
-		if type(method) ~= "string" or not method:find "^[A-Z]" then
+		if type(method) ~= "string" then
 			misuse 'a filter names methods: write filter = { REGISTER = "ToIsAuthUser" }'
 		end
-		by_method[method] = rule_of(rule)
+		by_method[options.method(method, "filter of authorize")] = rule_of(rule)
 	end
 	return function(message, leg, from, user, realm)
 		local rule = by_method[message.method]

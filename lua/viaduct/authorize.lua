@@ -27,9 +27,10 @@ local NONE, STALE, WRONG_URI, FOUND, REPEATED =
 local problems = {
 	[C.VD_GONE] = "message is no longer available: its handler has ended",
 	[C.VD_REFUSED] = "this request was answered or forwarded already",
-	[C.VD_BAD_VALUE] = "the realm is empty, longer than 256 bytes, or has bytes that no header may hold",
 	[C.VD_MISUSE] = "this is no authorize: its number is not one that sip.authorize gave",
 }
+
+local BAD_REALM = "the realm is 1 to 256 bytes without line breaks and control bytes, not '%s'"
 
 local function check(code)
 	if code < 0 then
@@ -44,14 +45,23 @@ local function is_a1(a1, algorithm)
 	return type(a1) == "string" and #a1 == DIGITS[algorithm] and not a1:find "%X"
 end
 
-local function a1_of(given, algorithm)
+local BAD_A1 = 'user2a1 must give %d hexadecimal digits for %s: a text, or { ["%s"] = text } when there are several algorithms'
+
+-- What a callback gave has nobody's line: `source` is where it begins.
+local function blame(source, ...)
+	if type(source) == "function" then
+		misuse.callback(source, ...)
+	end
+	misuse(...)
+end
+
+local function a1_of(source, given, algorithm)
 	local a1 = given
 	if type(given) == "table" then
 		a1 = given[algorithm]
 	end
 	if a1 ~= nil and not is_a1(a1, algorithm) then
-		misuse('user2a1 must give %d hexadecimal digits for %s: a text, or { ["%s"] = text } when there are several algorithms',
-			DIGITS[algorithm], algorithm, algorithm)
+		blame(source, BAD_A1, DIGITS[algorithm], algorithm, algorithm)
 	end
 	return a1
 end
@@ -65,7 +75,7 @@ end
 
 -- What to compare with; may wait, since callbacks may.
 local function secret_of(self, user, realm, algorithm)
-	local a1 = a1_of(look_up(self.user2a1, user, realm, algorithm), algorithm)
+	local a1 = a1_of(self.user2a1, look_up(self.user2a1, user, realm, algorithm), algorithm)
 	if a1 then
 		return C.VD_A1, a1
 	end
@@ -73,20 +83,27 @@ local function secret_of(self, user, realm, algorithm)
 	if type(password) == "string" then
 		return C.VD_PASSWORD, password
 	elseif password ~= nil and password ~= false then
-		misuse("user2pass must give a password or nil, not a %s", type(password))
+		blame(self.user2pass, "user2pass must give a password or nil, not a %s", type(password))
 	end
 	return C.VD_NOBODY, ""
 end
 
 -- ---- deciding ----
 
+local REALM_MAX = 256 -- bytes
+
+local function is_realm(given) return #given > 0 and #given <= REALM_MAX and not given:find "%c" end
+
 local function realm_of(self, message)
-	local realm = self.realm
-	if type(realm) == "function" then
-		realm = realm(message)
-		if type(realm) ~= "string" then
-			misuse("the realm function must give a text, not %s", realm == nil and "nil" or "a " .. type(realm))
-		end
+	local given = self.realm
+	if type(given) == "string" then
+		return given
+	end
+	local realm = given(message)
+	if type(realm) ~= "string" then
+		misuse.callback(given, "the realm function must give a text, not %s", realm == nil and "nil" or "a " .. type(realm))
+	elseif not is_realm(realm) then
+		misuse.callback(given, BAD_REALM, realm:sub(1, 100))
 	end
 	return realm
 end
@@ -167,6 +184,7 @@ end
 
 local function read_algorithms(given)
 	local list = given.algorithms or (given.user2a1 and { "MD5" }) or { "SHA-512-256", "SHA-256", "MD5" }
+	options.list("algorithms of authorize", list, 'algorithms = { "SHA-256", "MD5" }')
 	if #list < 1 or #list > 3 then
 		misuse 'algorithms of authorize is a list: write algorithms = { "SHA-256", "MD5" }, the strongest first'
 	end
@@ -182,6 +200,9 @@ end
 
 local function read_qop(list)
 	settings.auth, settings.auth_int = 0, 0
+	if #options.list("qop of authorize", list, 'qop = { "auth" }') == 0 then
+		misuse 'qop of authorize names none: write qop = { "auth" }, or leave it out'
+	end
 	for _, name in ipairs(list) do
 		if name == "auth" then
 			settings.auth = 1
@@ -202,10 +223,28 @@ local function check_maps(given, algorithms)
 			misuse 'user2pass maps names to passwords: write { alice = "secret" }'
 		end
 	end
-	for _, a1 in pairs(type(given.user2a1) == "table" and given.user2a1 or {}) do
-		for _, algorithm in ipairs(algorithms) do
-			a1_of(a1, algorithm)
+	for user, a1 in pairs(type(given.user2a1) == "table" and given.user2a1 or {}) do
+		if type(user) ~= "string" then
+			misuse 'user2a1 maps names to hexadecimal digits: write { alice = "0123..." }'
 		end
+		for _, algorithm in ipairs(algorithms) do
+			a1_of(given.user2a1, a1, algorithm)
+		end
+	end
+end
+
+local OPAQUE_MAX, LIFE_MAX = 128, 86400 -- bytes, seconds
+
+local function check_texts(given)
+	local realm, opaque, life = given.realm, given.opaque or "", given.nonce_expires or 300
+	if not realm or realm == "" then
+		misuse 'authorize needs a realm: write realm = "example.com"'
+	elseif type(realm) == "string" and not is_realm(realm) then
+		misuse(BAD_REALM, realm:sub(1, 100))
+	elseif #opaque > OPAQUE_MAX or opaque:find "%c" then
+		misuse("opaque of authorize is at most %d bytes without line breaks and control bytes", OPAQUE_MAX)
+	elseif not (life >= 1 and life <= LIFE_MAX) or life % 1 ~= 0 then
+		misuse("nonce_expires of authorize is whole seconds, 1 to %d, not %s", LIFE_MAX, tostring(life))
 	end
 end
 
@@ -217,13 +256,13 @@ local function new_number(given)
 	elseif number == C.VD_LIMIT then
 		misuse "too many authorize elements"
 	elseif number < 0 then
-		misuse "opaque is longer than 128 bytes or holds line breaks, qop is empty, or nonce_expires is not 1 to 86400 seconds"
+		misuse "authorize failed"
 	end
 	return number
 end
 
 local known = {
-	dispatcher = "any", realm = "string or function", opaque = "string", user2pass = "table or function",
+	dispatcher = "dispatcher", realm = "string or function", opaque = "string", user2pass = "table or function",
 	user2a1 = "table or function", i_am_proxy = "boolean", filter = "table or function", algorithms = "table", qop = "table",
 	nonce_expires = "number", check_uri = "boolean",
 }
@@ -236,11 +275,7 @@ local known = {
 ---@return viaduct.Authorize
 local function authorize(given)
 	given = options.check("authorize", given, known)
-	if not given.realm or given.realm == "" then
-		misuse 'authorize needs a realm: write realm = "example.com"'
-	elseif #(type(given.realm) == "string" and given.realm or "") > 256 then
-		misuse "the realm is longer than 256 bytes"
-	end
+	check_texts(given)
 	settings.is_proxy = given.i_am_proxy and 1 or 0
 	settings.any_uri = given.check_uri == false and 1 or 0
 	settings.life = given.nonce_expires or 300

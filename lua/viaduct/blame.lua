@@ -28,7 +28,8 @@ end
 ---@param given any
 ---@param where string|nil "script.lua:7: ", the place that names an element; nil: here
 function M.receiver_is(given, where)
-	receiver = type(given) == "function" and beginning(given, "handler") or (where or place()) .. "in the receiver that is named here: "
+	receiver = type(given) == "function" and beginning(given, "handler")
+		or (where or place()) .. "in the receiver that is named here: "
 end
 
 --- Raises an error about what a callback of the script gave: it has returned, so the place told is where it begins.

@@ -1,5 +1,6 @@
 -- Refusing methods: sip.block { SUBSCRIBE = "405 Method Not Allowed" }.
 local misuse = require "viaduct.blame"
+local options = require "viaduct.options"
 
 --- Answers the methods it was given, and lets all others pass.
 ---@class viaduct.Block
@@ -51,8 +52,8 @@ function Block:receive(message)
 end
 
 local function answer_of(method, given)
-	local code, reason = tostring(given):match "^(%d%d%d) *([^\r\n%z]*)$"
-	code = tonumber(code)
+	local code, space, reason = tostring(given):match "^(%d%d%d)( *)([^\r\n%z]*)$"
+	code = (reason == "" or space ~= "") and tonumber(code)
 	if not code or code < 300 or code > 699 then
 		misuse('block answers %s with a code and a text, 300 to 699: write %s = "405 Method Not Allowed"', method, method)
 	end
@@ -70,10 +71,10 @@ local function block(given)
 	for method, text in pairs(given) do
 		if method == "ACK" or method == "CANCEL" then
 			misuse("%s cannot be blocked: block INVITE, and it goes with it", method)
-		elseif type(method) ~= "string" or (method ~= "dispatcher" and not method:find "^[A-Z][A-Z0-9%-.!%%*_+`'~]*$") then
-			misuse("'%s' is no method: they are written in capitals, INVITE", tostring(method))
-		elseif method ~= "dispatcher" then
-			answers[method] = answer_of(method, text)
+		elseif method == "dispatcher" then
+			options.check("block", { dispatcher = text }, { dispatcher = "dispatcher" })
+		else
+			answers[options.method(method, "block")] = answer_of(method, text)
 		end
 	end
 	local allow = allow_header(answers)

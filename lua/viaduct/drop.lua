@@ -142,6 +142,9 @@ end
 -- ---- by callback ----
 
 local function by_callbacks(list)
+	if #options.list("cbs of drop", list, "cbs = { function(message, leg, from) ... end }") == 0 then
+		misuse "cbs of drop is empty: leave it out"
+	end
 	for index, callback in ipairs(list) do
 		if type(callback) ~= "function" then
 			misuse("callback %d of drop must be a function(message, leg, from)", index)
@@ -192,7 +195,7 @@ end
 ---@return viaduct.Drop
 local function drop(given)
 	given = options.check("drop", given, {
-		by_field = "table", by_source = "table", cb = "function", cbs = "table", dispatcher = "any",
+		by_field = "table", by_source = "table", cb = "function", cbs = "table", dispatcher = "dispatcher",
 	})
 	local tests = {}
 	if given.by_field then

@@ -12,10 +12,22 @@ local function known_names(known)
 	return table.concat(names, ", ")
 end
 
+local dispatcher -- the one of the script, when it has made it
+
+function options.dispatcher_is(made) dispatcher = made end
+
+local function check_type(what, name, value, wanted)
+	if wanted == "dispatcher" and (value == nil or not rawequal(value, dispatcher)) then
+		misuse("option 'dispatcher' of %s is what sip.dispatcher { ... } gave: give that, or leave it out", what)
+	elseif wanted ~= "dispatcher" and wanted ~= "any" and not wanted:find(type(value), 1, true) then
+		misuse("option '%s' of %s must be a %s, not a %s", name, what, wanted, type(value))
+	end
+end
+
 --- Checks a table of named options: unknown names and wrong types raise.
 ---@param what string the constructor's name, for the error
 ---@param given table|nil
----@param known table<string, string> name to type; "any" allows all
+---@param known table<string, string> name to type; "any" allows all, "dispatcher" that of the script alone
 ---@return table given or an empty table
 function options.check(what, given, known)
 	if given == nil then
@@ -28,11 +40,26 @@ function options.check(what, given, known)
 		local wanted = known[name]
 		if not wanted then
 			misuse("%s has no option '%s'; it knows: %s", what, tostring(name), known_names(known))
-		elseif wanted ~= "any" and not wanted:find(type(value), 1, true) then
-			misuse("option '%s' of %s must be a %s, not a %s", name, what, wanted, type(value))
 		end
+		check_type(what, name, value, wanted)
 	end
 	return given
+end
+
+--- Checks that a table is a list: 1, 2, 3 ... without gaps, and no names.
+---@param what string what it is called, for the error
+---@param list any
+---@param example string what to write instead
+---@return table list
+function options.list(what, list, example)
+	local count = 0
+	for key in pairs(type(list) == "table" and list or {}) do
+		count = type(key) == "number" and count + 1 or math.huge
+	end
+	if type(list) ~= "table" or count ~= #list then
+		misuse("%s: a list without gaps and names is wanted: write %s", what, example)
+	end
+	return list
 end
 
 --- Checks one argument's type.
@@ -41,6 +68,19 @@ function options.argument(what, value, wanted)
 		misuse("%s must be a %s, not %s", what, wanted, value == nil and "nil" or "a " .. type(value))
 	end
 	return value
+end
+
+--- Checks the name of a method (RFC 3261 7.1: letter case counts).
+---@param method any
+---@param where string what it stands in, for the error
+---@return string method
+function options.method(method, where)
+	if type(method) ~= "string" or not method:find "^[%w%-.!%%*_+`'~]+$" then
+		misuse("%s: '%s' is no method: write \"INVITE\", \"BYE\" and the like", where, tostring(method))
+	elseif method:find "%l" then
+		misuse("%s: '%s' is no method that anybody sends, for letter case counts: write %s", where, method, method:upper())
+	end
+	return method
 end
 
 --- Checks a list of method names.
@@ -52,16 +92,14 @@ function options.methods(what, list, with_responses)
 	if list == nil then
 		return nil
 	end
-	local wanted, n = {}, 0
-	for key, method in pairs(list) do
-		local is_method = type(method) == "string" and method:find "^[%w%-.!%%*_+`'~]+$"
-		if type(key) ~= "number" or not (is_method or (with_responses and method == "")) then
-			misuse('methods of %s is a list of method names: write methods = { "INVITE", "BYE" }', what)
+	local wanted, where = {}, "methods of " .. what
+	for _, method in ipairs(options.list(where, list, 'methods = { "INVITE", "BYE" }')) do
+		if not (with_responses and method == "") then
+			options.method(method, where)
 		end
 		wanted[method] = true
-		n = n + 1
 	end
-	if n == 0 then
+	if not next(wanted) then
 		misuse('methods of %s names none: write methods = { "INVITE" }, or leave it out for all', what)
 	end
 	return wanted

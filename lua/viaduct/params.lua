@@ -3,8 +3,8 @@ local abi = require "viaduct.abi"
 
 local C, script, name, value, index, text = abi.C, abi.script, abi.value, abi.value2, abi.index, abi.text
 
-local function unescaped(escaped)
-	return (escaped:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
+local function unescaped(given)
+	return (given:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
 end
 
 --- Names in lower case; a parameter without value is true.

@@ -53,7 +53,7 @@ end
 ---@param given table `registrar`; `code` 300 to 380, of an answer with contacts (302); `dispatcher`
 ---@return viaduct.Redirect
 local function redirect(given)
-	given = options.check("redirect", given, { registrar = "table", code = "number", dispatcher = "any" })
+	given = options.check("redirect", given, { registrar = "table", code = "number", dispatcher = "dispatcher" })
 	local registrar, code = given.registrar, given.code or 302
 	if not registrar or type(registrar.query) ~= "function" or type(registrar.lacks) ~= "function" then
 		misuse "redirect needs a registrar: write sip.redirect { registrar = registrar }"

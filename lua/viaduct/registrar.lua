@@ -84,7 +84,10 @@ function Registrar:query(address) -- luacheck: no self
 		misuse 'query takes an address of record: write registrar:query "sip:bob@example.com"'
 	end
 	local uri, list = tostring(address), {}
-	if C.vd_registrar_query(script, uri, #uri) ~= C.VD_OK then
+	local code = C.vd_registrar_query(script, uri, #uri)
+	if code == C.VD_BAD_VALUE then
+		misuse("query takes an address of record such as 'sip:bob@example.com': '%s' is no URI", uri:sub(1, 100))
+	elseif code ~= C.VD_OK then
 		return list
 	end
 	while C.vd_registrar_next(script, binding) == C.VD_OK do
@@ -113,7 +116,10 @@ local function domains_of(given)
 	if given.domains and given.domain then
 		misuse "registrar takes domain or domains, not both"
 	end
-	return type(domains) == "string" and { domains } or domains or {}
+	if type(domains) == "string" then
+		return { domains }
+	end
+	return options.list("domains of registrar", domains or {}, 'domains = { "example.com" }')
 end
 
 local function seconds(what, value, default)
@@ -129,16 +135,20 @@ end
 ---@return viaduct.Registrar
 local function registrar(given)
 	given = options.check("registrar", given, {
-		dispatcher = "any", domain = "string or table", domains = "string or table",
+		dispatcher = "dispatcher", domain = "string or table", domains = "string or table",
 		min_expires = "number", max_expires = "number", default_expires = "number",
 	})
 	settings.min_expires = seconds("min_expires", given.min_expires, DEFAULT_MIN)
 	settings.max_expires = seconds("max_expires", given.max_expires, DEFAULT_MAX)
 	settings.default_expires = seconds("default_expires", given.default_expires, settings.max_expires)
+	if settings.min_expires > settings.max_expires then
+		misuse("min_expires of registrar, %d, is above max_expires, %d", settings.min_expires, settings.max_expires)
+	elseif settings.default_expires < settings.min_expires then
+		misuse("default_expires of registrar, %d, is below min_expires, %d: who names no time would be refused",
+			settings.default_expires, settings.min_expires)
+	end
 	local number = C.vd_registrar_new(script, settings)
-	if number == C.VD_BAD_VALUE then
-		misuse "min_expires is above max_expires"
-	elseif number < 0 then
+	if number < 0 then
 		misuse "too many registrars"
 	end
 	local domains = domains_of(given)

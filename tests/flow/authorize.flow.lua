@@ -614,10 +614,20 @@ flow "a mistake in the options of authorize is told with its line" {
 			{ ("user2a1 = { alice = '%s' }, algorithms = { 'SHA-256' }"):format(("0"):rep(32)), "64 hexadecimal digits for SHA-256" },
 			{ "user2pass = {}, algorithms = { 'SHA-1' }", "not 'SHA-1'" },
 			{ "user2pass = {}, algorithms = {}", "algorithms of authorize is a list" },
-			{ "user2pass = {}, qop = {}", "qop is empty" },
+			{ "user2pass = {}, qop = {}", "qop of authorize names none" },
 			{ "user2pass = {}, qop = { 'none' }", "not 'none'" },
-			{ "user2pass = {}, nonce_expires = 0", "nonce_expires is not 1 to 86400" },
-			{ "user2pass = {}, opaque = 'a\\nb'", "holds line breaks" },
+			{ "user2pass = {}, nonce_expires = 0", "nonce_expires of authorize is whole seconds, 1 to 86400, not 0" },
+			{ "user2pass = {}, nonce_expires = 1.5", "whole seconds, 1 to 86400, not 1.5" },
+			{ "user2pass = {}, opaque = 'a\\nb'", "opaque of authorize is at most 128 bytes without line breaks" },
+			{ "user2pass = {}, opaque = ('a'):rep(129)", "opaque of authorize is at most 128 bytes" },
+			{ ("user2a1 = { '%s' }"):format(("0"):rep(32)), "user2a1 maps names" },
+			{ "user2pass = {}, algorithms = { nil, 'MD5' }", "algorithms of authorize: a list without gaps" },
+			{ "user2pass = {}, qop = { int = 'auth' }", "qop of authorize: a list without gaps" },
+			{ "user2pass = {}, dispatcher = 5", "option 'dispatcher' of authorize is what sip.dispatcher { ... } gave" },
+			{ "user2pass = {}, filter = { REGISTER = { {} } }", "a rule of a filter is empty" },
+			{ "user2pass = {}, filter = { REGISTER = { { 'ToIsFrom' }, {} } }", "a rule of a filter is empty" },
+			{ "user2pass = {}, filter = { REGISTER = { { nil, 'ToIsFrom' } } }", "a rule of a filter: a list without gaps" },
+			{ "user2pass = {}, filter = { Register = 'ToIsFrom' }", "letter case counts: write REGISTER" },
 			{ "user2pass = {}, filter = { REGISTER = 'ToIsMe' }",
 				"'ToIsMe' is no rule of a filter; there are FromIsAuthUser, FromIsRealm, ToIsAuthUser, ToIsFrom" },
 			{ "user2pass = {}, filter = { 'ToIsFrom' }", "a filter names methods" },
@@ -628,6 +638,8 @@ flow "a mistake in the options of authorize is told with its line" {
 		end
 		net:refuses([[local sip = require "viaduct"
 return { receive = sip.authorize { user2pass = {} } }]], 2, "authorize needs a realm")
+		net:refuses([[local sip = require "viaduct"
+return { receive = sip.authorize { realm = "a\r\nb", user2pass = {} } }]], 2, "the realm is 1 to 256 bytes without line breaks")
 	end,
 }
 
@@ -644,6 +656,37 @@ return { receive = sip.receive_chain { sip.authorize {
 		net:expect_log "the realm function must give a text, not nil"
 		register(alice, { headers = { "Subject: x" } })
 		alice:expect(500)
-		net:expect_log "the realm is empty, longer than 256 bytes"
+		net:expect_log "in the callback that begins here: the realm is 1 to 256 bytes"
+	end,
+}
+
+for option, told in pairs {
+	["user2pass = function() return 7 end"] = "user2pass must give a password or nil, not a number",
+	["user2a1 = function() return 'x' end"] = "user2a1 must give 32 hexadecimal digits for MD5",
+} do
+	flow("what " .. option:match "%w+" .. " gives and must not is told with the line where that begins") {
+		script_text = script(option),
+		run = function(net)
+			local alice = net:phone("alice", ALICE)
+			register(alice, { headers = credentials(asked(alice, "MD5")) })
+			alice:expect(500)
+			net:expect_log("script.lua:3: in the callback that begins here: " .. told)
+		end,
+	}
+end
+
+flow "auth-int is no way in where auth alone was offered, nor the other way round" {
+	script_text = script(),
+	run = function(net)
+		local alice = net:phone("alice", ALICE)
+		for _, qop in ipairs { { "auth", "auth-int" }, { "auth-int", "auth" } } do
+			local offered, other = unpack(qop)
+			net:is_true(net:reload(script(("qop = { '%s' }, user2pass = { alice = 'secret' }"):format(offered))), "it loads")
+			local challenge = asked(alice)
+			register(alice, { headers = credentials(challenge, { qop = other }) })
+			challenge = digest.challenge(alice:expect(401))
+			register(alice, { headers = credentials(challenge, { qop = offered }) })
+			alice:expect(200)
+		end
 	end,
 }

@@ -138,9 +138,26 @@ return { receive = sip.redirect {} }]], 3, "redirect needs a registrar")
 		net:refuses([[local sip = require "viaduct"
 local block = sip.block { INVITE = 405 }
 local chain = sip.receive_chain { block, methods = { INVITE = true } }
-return { receive = chain }]], 3, "methods of receive_chain is a list of method names")
+return { receive = chain }]], 3, "methods of receive_chain: a list without gaps and names is wanted")
 		net:refuses([[local sip = require "viaduct"
 return { receive = sip.receive_chain { sip.block { INVITE = 405 }, methods = {} } }]], 2, "methods of receive_chain names none")
+		for _, case in ipairs {
+			{ "sip.receive_chain { print, methods = { 'invite' } }", "letter case counts: write INVITE" },
+			{ "sip.receive_chain { print, sip.stateless_proxy }", "not sip.stateless_proxy itself: call it, as in sip.stateless_proxy {}" },
+			{ "sip.stateless_proxy", "not sip.stateless_proxy itself: call it" },
+			{ "sip.block { INVITE = 405.5 }", "block answers INVITE with a code and a text" },
+			{ "sip.block { INVITE = '405Not' }", "block answers INVITE with a code and a text" },
+			{ "sip.block { INVITE = 405, dispatcher = 5 }", "option 'dispatcher' of block is what sip.dispatcher { ... } gave" },
+			{ "sip.registrar { dispatcher = 5 }", "option 'dispatcher' of registrar is what" },
+			{ "sip.registrar { domains = { ['example.com'] = true } }", 'write domains = { "example.com" }' },
+			{ "sip.registrar { domains = { nil, 'example.com' } }", "domains of registrar: a list without gaps" },
+			{ "sip.registrar { min_expires = 30, default_expires = 5 }", "default_expires of registrar, 5, is below min_expires, 30" },
+			{ "sip.registrar { min_expires = 301 }", "min_expires of registrar, 301, is above max_expires, 300" },
+		} do
+			net:refuses(("local sip = require 'viaduct'\nreturn { receive = %s }"):format(case[1]), 2, case[2])
+		end
+		net:is_true(net:reload("local sip = require 'viaduct' local d = sip.dispatcher {}\n"
+			.. "return { receive = sip.receive_chain { print, sip.block { INVITE = 405, dispatcher = d } } }"), "its own dispatcher")
 	end,
 }
 

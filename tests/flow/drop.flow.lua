@@ -199,6 +199,11 @@ flow "a mistake in the options of drop is told with its line" {
 			{ "by_source = { attempts = 1, interval = 1, limit = 1 }", "has no option 'limit'" },
 			{ "cb = print, cbs = { print }", "cb or cbs, not both" },
 			{ "cbs = { 'x' }", "callback 1 of drop" },
+			{ "cbs = {}", "cbs of drop is empty" },
+			{ "cbs = { nil, print }", "cbs of drop: a list without gaps" },
+			{ "by_field = { methods = 'INVITE', From = 'x' }", "methods of drop.by_field: a list without gaps and names is wanted" },
+			{ "by_field = { methods = { 'invite' }, From = 'x' }", "letter case counts: write INVITE" },
+			{ "cb = print, dispatcher = 5", "option 'dispatcher' of drop is what sip.dispatcher { ... } gave" },
 		} do
 			net:refuses(script(case[1]), 2, case[2])
 		end

@@ -81,9 +81,10 @@ describe("receive_chain", function()
 			{ { print, {} }, "element 2 of receive_chain must" },
 			{ { print, filters = print }, "has no option 'filters'" },
 			{ { print, methods = "INVITE" }, "option 'methods' of receive_chain must be a table" },
-			{ { print, methods = { "INVITE", 5 } }, 'write methods = { "INVITE", "BYE" }' },
-			{ { print, methods = { "INVITE, BYE" } }, 'write methods = { "INVITE", "BYE" }' },
-			{ { print, methods = { "" } }, 'write methods = { "INVITE", "BYE" }' },
+			{ { print, methods = { "INVITE", 5 } }, "methods of receive_chain: '5' is no method" },
+			{ { print, methods = { "INVITE, BYE" } }, [['INVITE, BYE' is no method: write "INVITE", "BYE"]] },
+			{ { print, methods = { "" } }, "'' is no method" },
+			{ { print, methods = { "Invite" } }, "letter case counts: write INVITE" },
 			{ { print, methods = { INVITE = true } }, 'write methods = { "INVITE", "BYE" }' },
 			{ { print, methods = {} }, "or leave it out for all" },
 		}
