@@ -19,6 +19,15 @@ describe("misuse", function()
 		assert.is_nil(tostring(reason):find("viaduct/", 1, true))
 	end)
 
+	it("names where a callback begins, since it has returned; for one of C, who called", function()
+		local at = line() + 1
+		local function callback() end
+		local _, reason = pcall(misuse.callback, callback, "not %d", 7)
+		assert.matches("blame_spec%.lua:" .. at .. ": in the callback that begins here: not 7$", reason)
+		_, reason = pcall(misuse.callback, print, "not this")
+		assert.matches("blame_spec%.lua:%d+: not this$", reason)
+	end)
+
 	it("formats its message with what follows", function()
 		assert.error_matches(function() misuse("%s has %d", "it", 2) end, "it has 2$")
 	end)

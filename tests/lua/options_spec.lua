@@ -31,6 +31,21 @@ describe("options.check", function()
 	end)
 end)
 
+describe("options.list", function()
+	it("gives back a list, also an empty one", function()
+		for _, list in ipairs { {}, { 1 }, { "a", "b" } } do
+			assert.equal(list, options.list("things", list, "x"))
+		end
+	end)
+
+	it("refuses names, gaps and what is no table", function()
+		for _, given in ipairs { { a = 1 }, { 1, a = 1 }, { nil, 1 }, { [0] = 1 }, { 1, [3] = 1 }, "a", { [1.5] = 1 } } do
+			assert.error_matches(function() options.list("things", given, "{ 1 }") end,
+				"things: a list without gaps and names is wanted: write { 1 }$")
+		end
+	end)
+end)
+
 describe("options.argument", function()
 	it("gives back an argument of the type wanted", function()
 		assert.equal("a", options.argument("the name", "a", "string"))
