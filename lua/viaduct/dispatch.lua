@@ -1,6 +1,7 @@
 -- Where the engine comes in: each pooled coroutine runs `worker`, which handles one event after the other.
 local abi = require "viaduct.abi"
 local delivery = require "viaduct.delivery"
+local depth = require "viaduct.depth"
 local forward = require "viaduct.forward"
 local judge = require "viaduct.judge"
 local leg = require "viaduct.leg"
@@ -97,6 +98,7 @@ local function worker_for(path)
 	return function(event, a, b, c)
 		wait.enter()
 		while true do
+			depth.begin()
 			if event == MESSAGE then
 				receiver.handle(message_of(a), leg_of(b), source_of(a))
 			elseif event == TIMER then

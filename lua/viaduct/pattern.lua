@@ -1,6 +1,7 @@
 -- Guards for Lua's pattern functions: they are C, so no time budget can interrupt them, and a pattern such as ".-.-.-b"
 -- takes time polynomial in its subject, "a?a?a?...b" even exponential. Each pattern is given the longest subject that it
 -- can deal with in reasonable time, whatever the subject; a longer one raises instead of hanging.
+local depth = require "viaduct.depth"
 local misuse = require "viaduct.blame"
 
 local byte, char, sub = string.byte, string.char, string.sub
@@ -253,6 +254,9 @@ end
 function M.gsub(subject, pattern, replacement, most)
 	if type(subject) == "string" and type(pattern) == "string" then
 		check(subject, pattern)
+	end
+	if type(replacement) == "function" or type(replacement) == "table" then
+		return depth.call(gsub, subject, pattern, replacement, most)
 	end
 	return gsub(subject, pattern, replacement, most)
 end

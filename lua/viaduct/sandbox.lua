@@ -1,6 +1,7 @@
 -- The world a script sees: Lua without what could block the engine, leave the sandbox or outlive the script. Names that
 -- were never declared raise, so a forgotten `local` is found at its first use.
 local abi = require "viaduct.abi"
+local depth = require "viaduct.depth"
 local misuse = require "viaduct.blame"
 local pattern = require "viaduct.pattern"
 local wait = require "viaduct.wait"
@@ -30,7 +31,7 @@ require("jit").off(less)
 
 local function safe_table()
 	local lib = copy(table)
-	function lib.sort(list, before) return table.sort(list, before or less) end
+	function lib.sort(list, before) return depth.call(table.sort, list, before or less) end
 	return lib
 end
 
@@ -55,7 +56,12 @@ local function safe_coroutine()
 		if is_task(thread) then
 			error("coroutine.resume is for coroutines the script made", 2)
 		end
-		return resume(thread, ...)
+		depth.enter()
+		return depth.leave(resume(thread, ...))
+	end
+	function lib.wrap(fn)
+		local thread = lib.create(fn)
+		return function(...) return depth.returned(lib.resume(thread, ...)) end
 	end
 	return lib
 end

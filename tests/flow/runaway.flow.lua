@@ -144,7 +144,15 @@ case("an error handler that errs",
 	"local function h() error 'again' end xpcall(function() error 'x' end, h)\n"
 	.. "xpcall(error, function() xpcall(error, h) h() end) error 'seen'", "")
 case("__index that recurses", "local t = setmetatable({}, { __index = function(t, k) return t[k .. 'x'] end }) return t.x", "")
-case("coroutines in coroutines", "local function f() return coroutine.wrap(f)() end f()", "")
+case("coroutines in coroutines", "local function f() return coroutine.wrap(f)() end f()", "more than 150 coroutines")
+case("coroutines in coroutines until memory ends, each mistake caught",
+	"local function f() coroutine.resume(coroutine.create(f)) return f() end f()", "")
+case("gsub that calls gsub", "local function f(s) return (s:gsub('.', f)) end f 'abc'", "calls back from gsub and sort, are nested")
+case("gsub that reads a table that calls gsub",
+	"local t = setmetatable({}, {}) getmetatable(t).__index = function() return (('abc'):gsub('.', t)) end ('a'):gsub('.', t)",
+	"calls back from gsub and sort, are nested")
+case("sort that calls sort", "local list = { 3, 2, 1 } local function before(a, b) table.sort({ 2, 1 }, before) return a < b end\n"
+	.. "table.sort(list, before)", "calls back from gsub and sort, are nested")
 case("a coroutine that is kept for each turn",
 	"local kept = {} while true do local co = coroutine.create(function() coroutine.yield() end)\n"
 	.. "coroutine.resume(co) kept[#kept + 1] = co end", "")
