@@ -49,9 +49,10 @@ struct world_events {
 	/* A stream that can not be cut any further: `bytes` is what came since the last message.
 	 * The engine may answer; the world closes the stream once that is written. */
 	void (*unframed)(void *self, const struct flow *from, struct span bytes);
-	/* A message given to send never left: its stream could not be opened (told before
-	 * `closed`), or its datagram was refused. `message` is valid during the call, `reason` for
-	 * good: an errno name. */
+	/* A message given to send never left: its datagram was refused, or its stream could not be
+	 * opened, or ended before all of it had left. Told before `closed`, but for a stream that
+	 * was given time to let the last bytes leave. `message` is valid during the call, `reason`
+	 * for good: an errno name. */
 	void (*unsent)(void *self, const struct flow *to, struct span message, const char *reason);
 	/* All of a message that was given to send with this receipt is with the network. Not told
 	 * for streams that end before. */

@@ -9,8 +9,8 @@
 #include "net/connection.h"
 
 enum {
-	READS_PER_WAKE = 4, /* then others have their turn */
-	WRITE_SIZE = 2048,  /* a write queue at first */
+	READS_PER_WAKE = 4,   /* then others have their turn */
+	UNSENT_PER_TURN = 64, /* messages told of, when a stream with many of them has ended */
 };
 
 /* --- the end --- */
@@ -34,31 +34,28 @@ static void close_now(struct connection *c)
 	chore_add(&loop->after, &c->ended);
 }
 
-/* Nothing of the write queue has left: it is whole messages. */
-static void tell_unsent(struct connection *c)
+/* Tells some of the messages that have not left whole, which stay until the turn ends. False: there
+ * are no more. */
+static bool tell_unsent(struct connection *c)
 {
 	struct loop *loop = loop_of(c);
-	struct span rest = span_of(c->out, c->out_n);
-	uint32_t skip, pongs;
-	while (rest.n && loop->options.frame) {
-		int64_t n = loop->options.frame(rest, &skip, &pongs);
-		rest = span_from(rest, skip);
-		if (n <= 0 || n > rest.n)
-			return;
-		loop->world.events->unsent(
-			loop->world.self, &c->flow, span_of(rest.p, (size_t)n), c->reason);
-		rest = span_from(rest, (size_t)n);
-	}
+	struct span message;
+	uint32_t n = 0;
+	for (; n < UNSENT_PER_TURN && out_queue_take(&c->out, loop->options.frame, &message); n++)
+		loop->world.events->unsent(loop->world.self, &c->flow, message, c->reason);
+	return n > 0;
 }
 
 static void on_ended(struct chore *chore)
 {
 	struct connection *c = OWNER_OF(chore, struct connection, ended);
 	struct loop *loop = loop_of(c);
+	if (c->state == CONNECTION_CLOSED && tell_unsent(c)) {
+		chore_add(&loop->after, &c->ended);
+		return;
+	}
 	if (!c->told) {
 		c->told = true;
-		if (c->refused)
-			tell_unsent(c);
 		loop->world.events->closed(loop->world.self, &c->flow, c->reason);
 	}
 	if (c->state != CONNECTION_CLOSED)
@@ -69,7 +66,7 @@ static void on_ended(struct chore *chore)
 	}
 	BUG(c->flush.queued || c->resume.queued);
 	free(c->in);
-	free(c->out);
+	out_queue_clear(&c->out);
 	free(c->receipts);
 	free(c);
 }
@@ -81,7 +78,6 @@ void connection_end(struct connection *c, const char *reason, enum ending ending
 	if (c->state >= CONNECTION_LINGERING)
 		return;
 	bool is_open = c->state == CONNECTION_OPEN;
-	c->refused = c->state == CONNECTION_CONNECTING;
 	c->reason = reason;
 	tcp_remove(c->tcp, c);
 	if (!is_open || ending == END_NOW) {
@@ -145,9 +141,6 @@ void connection_watch(struct connection *c)
  * might be lost with it: so the peer is told to close, and what it still sends is thrown away. */
 static void written(struct connection *c)
 {
-	free(c->out);
-	c->out = NULL;
-	c->out_at = c->out_n = c->out_size = 0;
 	deadline_stop(&c->deadlines[DEADLINE_STALL]);
 	if (c->state != CONNECTION_LINGERING)
 		return;
@@ -162,9 +155,8 @@ static void write_out(struct connection *c)
 	if (c->state == CONNECTION_CONNECTING || c->state == CONNECTION_CLOSED)
 		return;
 	bool was_held = is_held(c);
-	ssize_t sent = 0;
-	if (queued(c))
-		sent = send(c->io.fd, c->out + c->out_at, queued(c), MSG_NOSIGNAL | MSG_DONTWAIT);
+	struct span rest = out_queue_rest(&c->out);
+	ssize_t sent = rest.n ? send(c->io.fd, rest.p, rest.n, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
 	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
 		if (c->state == CONNECTION_LINGERING)
 			close_now(c);
@@ -173,7 +165,7 @@ static void write_out(struct connection *c)
 		return;
 	}
 	if (sent > 0) {
-		c->out_at += (uint32_t)sent;
+		out_queue_sent(&c->out, (uint32_t)sent, loop_of(c)->options.frame);
 		c->sent += (uint64_t)sent;
 		if (c->n_receipts && c->receipts[0].at <= c->sent)
 			chore_add(&loop_of(c)->after, &c->taken);
@@ -202,29 +194,9 @@ static void on_flush(struct chore *chore)
 	write_out(OWNER_OF(chore, struct connection, flush));
 }
 
-static void make_room(struct connection *c, uint32_t n)
-{
-	if (c->out_size - c->out_n >= n)
-		return;
-	if (c->out_at) {
-		memmove(c->out, c->out + c->out_at, queued(c));
-		c->out_n -= c->out_at;
-		c->out_at = 0;
-	}
-	uint32_t size = c->out_size ? c->out_size : WRITE_SIZE;
-	while (size - c->out_n < n)
-		size *= 2;
-	c->out = must_realloc(c->out, size);
-	c->out_size = size;
-}
-
 void connection_append(struct connection *c, const void *bytes, size_t n)
 {
-	if (!n)
-		return;
-	make_room(c, (uint32_t)n);
-	memcpy(c->out + c->out_n, bytes, n);
-	c->out_n += (uint32_t)n;
+	out_queue_add(&c->out, bytes, (uint32_t)n);
 	chore_add(&loop_of(c)->at_end, &c->flush);
 }
 
@@ -263,7 +235,7 @@ int connection_send(struct connection *c, const struct iovec *iov, uint32_t n, u
 		connection_end(c, "ENOBUFS", END_NOW);
 		return -ENOBUFS;
 	}
-	make_room(c, (uint32_t)size);
+	out_queue_reserve(&c->out, (uint32_t)size);
 	for (uint32_t i = 0; i < n; i++)
 		connection_append(c, iov[i].iov_base, iov[i].iov_len);
 	if (receipt)

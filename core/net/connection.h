@@ -3,6 +3,7 @@
 
 #include "base/siphash.h"
 #include "net/deadline.h"
+#include "net/out_queue.h"
 #include "net/tcp.h"
 
 enum deadline_kind {
@@ -33,7 +34,6 @@ struct connection {
 	enum connection_state state;
 	bool accepted;	 /* else opened by us */
 	bool peer_ended; /* no more bytes will come */
-	bool refused;	 /* ended before it was open */
 	bool told;	 /* events.closed was called */
 	bool waiting;	 /* messages in `in` are not told: the peer shall read first */
 	const char *reason;
@@ -42,13 +42,12 @@ struct connection {
 	struct chore flush, resume, ended, taken;
 	struct deadline deadlines[DEADLINE_KINDS];
 
-	/* Both NULL while empty. */
-	char *in, *out;
+	char *in; /* NULL while empty */
 	uint32_t in_n, in_size;
-	uint32_t partial;		  /* bytes in `in` that begin a message */
-	uint32_t out_at, out_n, out_size; /* unsent: [out_at, out_n) */
-	uint64_t sent;			  /* bytes in all */
-	struct receipt *receipts;	  /* of messages in `out`, in order; NULL: none */
+	uint32_t partial; /* bytes in `in` that begin a message */
+	struct out_queue out;
+	uint64_t sent;		  /* bytes in all */
+	struct receipt *receipts; /* of messages in `out`, in order; NULL: none */
 	uint32_t n_receipts;
 };
 
@@ -132,7 +131,7 @@ static inline struct loop *loop_of(const struct connection *c)
 /* Bytes that wait to be sent. */
 static inline uint32_t queued(const struct connection *c)
 {
-	return c->out_n - c->out_at;
+	return out_queue_left(&c->out);
 }
 /* A peer that does not read what it asked for is not asked for more. */
 static inline bool is_held(const struct connection *c)

@@ -43,7 +43,7 @@ size_t sim_queued(const struct sim *sim);
 /* One direction of the network. Chances are in 1/1000. */
 struct sim_link {
 	uint32_t delay_us, jitter_us; /* base, and at most that much more, evenly */
-	uint16_t loss, duplicate;     /* datagrams; a stream with `loss` 1000 is a black hole */
+	uint16_t loss, duplicate;     /* datagrams; a stream with `loss` 1000 takes nothing */
 	uint16_t reorder;	      /* datagrams held back by `reorder_us` more */
 	uint16_t cut;		      /* stream writes that arrive in several pieces */
 	uint32_t reorder_us;
@@ -105,6 +105,7 @@ enum {
 	SIM_LEGS_MAX = 64,
 	SIM_PORT_FIRST = 40000, /* given for port 0, upwards */
 	SIM_CONNECT_MS = 5000,	/* a black hole answers ETIMEDOUT after that */
+	SIM_STALL_MS = 10000,	/* so does a stream that takes nothing; what was sent is unsent */
 	SIM_DNS_MS = 1,		/* what "no such name" takes */
 };
 

@@ -54,8 +54,8 @@ struct sim_connection {
 	struct addr local, peer, alias; /* alias: AF_UNSPEC for none */
 	int64_t tail_us[2]; /* when the last bytes of each way arrive: nothing overtakes them */
 	struct sim_buffer came[2];
-	struct sim_buffer unsent; /* what the engine sent before the connection was open */
-	uint64_t *receipts;	  /* of those messages */
+	struct sim_buffer unsent; /* what the engine sent and the connection has not taken */
+	uint64_t *receipts;	  /* of what was sent before it was open */
 	uint32_t n_receipts;
 	bool is_open;
 	bool is_closed; /* by the engine, which is told nothing more; the peer has yet to hear of it

@@ -149,8 +149,7 @@ static void end_arrives(struct sim *sim, struct sim_event *event)
 	bury(sim, c);
 	if (event->way == SIM_TO_ENGINE) {
 		struct flow flow = flow_of(c);
-		if (!c->is_open)
-			tell_unsent(sim, c, event->reason);
+		tell_unsent(sim, c, event->reason);
 		sim_tell(sim)->closed(sim->world.self, &flow, event->reason);
 		return;
 	}
@@ -220,7 +219,7 @@ static bool cut(struct sim *sim, struct sim_buffer *came, struct span *message, 
 	return true;
 }
 
-/* The connection never opened: what was sent for it went nowhere. */
+/* What the connection never took went nowhere. */
 static void tell_unsent(struct sim *sim, struct sim_connection *c, const char *reason)
 {
 	struct flow flow = flow_of(c);
@@ -308,14 +307,16 @@ static void connect_arrives(struct sim *sim, struct sim_event *event)
 	bool is_heard = sim_endpoint_at(sim, c->transport, &c->peer) != NULL;
 	trace(sim, is_heard ? "open" : "refuse", c, SIM_FROM_ENGINE, SPAN(""));
 	c->is_open = is_heard;
-	if (!is_heard)
+	if (is_heard)
+		c->unsent.used = c->unsent.n;
+	else
 		peer_closes(sim, c, "ECONNREFUSED");
 	for (uint32_t i = 0; is_heard && i < c->n_receipts; i++)
 		sim_tell(sim)->sent(sim->world.self, c->receipts[i]);
 	c->n_receipts = 0;
 }
 
-static void connect_times_out(struct sim *sim, struct sim_event *event)
+static void times_out(struct sim *sim, struct sim_event *event)
 {
 	struct sim_connection *c = by_id(sim, event->id);
 	if (c)
@@ -335,8 +336,7 @@ int sim_stream_for(struct sim *sim, const struct flow *to, uint64_t *connection)
 	if (!c) {
 		c = connection_new(sim, to->leg, &to->peer);
 		if (link_of(sim, c, SIM_FROM_ENGINE)->loss >= ALWAYS)
-			sim_queue(sim, sim->now_us + SIM_CONNECT_MS * 1000, connect_times_out,
-				SPAN(""))
+			sim_queue(sim, sim->now_us + SIM_CONNECT_MS * 1000, times_out, SPAN(""))
 				->id = c->id;
 		else
 			queue_behind(sim, c, SIM_FROM_ENGINE, connect_arrives, SPAN(""));
@@ -366,10 +366,13 @@ void sim_stream_send(struct sim *sim, uint64_t connection, struct span bytes, ui
 	struct sim_connection *c = by_id(sim, connection);
 	if (!c || c->is_closed)
 		return;
-	if (!c->is_open)
+	bool is_stuck = c->is_open && link_of(sim, c, SIM_FROM_ENGINE)->loss >= ALWAYS;
+	if (is_stuck && c->unsent.used == c->unsent.n)
+		sim_queue(sim, sim->now_us + SIM_STALL_MS * 1000, times_out, SPAN(""))->id = c->id;
+	if (is_stuck || !c->is_open)
 		append(&c->unsent, bytes);
 	stream_leaves(sim, c, SIM_FROM_ENGINE, bytes);
-	if (receipt)
+	if (receipt && !is_stuck)
 		note_receipt(sim, c, receipt);
 }
 

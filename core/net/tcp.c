@@ -155,7 +155,9 @@ void tcp_free(struct tcp *tcp)
 	for (struct deadline *first; (first = deadline_first(lingering));)
 		connection_expired(OWNER_OF(first, struct connection, deadlines[DEADLINE_LINGER]),
 			DEADLINE_LINGER);
-	loop_settle(tcp->loop);
+	do
+		loop_settle(tcp->loop); /* nobody is told any more, so that comes to an end */
+	while (tcp->loop->after.first);
 	ev_timer_stop(tcp->loop->ev, &tcp->timer);
 	tcp_tables_fini(tcp);
 	free(tcp);

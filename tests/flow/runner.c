@@ -284,6 +284,14 @@ static int l_close_phone(lua_State *L)
 	return 0;
 }
 
+static int l_stop_reading(lua_State *L)
+{
+	static const struct sim_link stuck = {.delay_us = 500, .loss = 1000};
+	struct net *net = check_net(L);
+	sim_endpoint_link(net->phones[luaL_checkinteger(L, 2)], SIM_FROM_ENGINE, &stuck);
+	return 0;
+}
+
 /* net:inject(from, to, bytes) */
 static int l_inject(lua_State *L)
 {
@@ -496,6 +504,7 @@ static const luaL_Reg net_methods[] = {
 	{"take_line", l_take_line},
 	{"phone", l_phone},
 	{"close_phone", l_close_phone},
+	{"stop_reading", l_stop_reading},
 	{"inject", l_inject},
 	{"hang_up", l_hang_up},
 	{"take", l_take},

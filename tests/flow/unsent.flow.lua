@@ -1,4 +1,5 @@
--- Responses whose connection is gone: the other addresses of the name in the Via (RFC 3261 18.2.2, RFC 3263 5).
+-- What a stream did not take: requests fail at once (RFC 3261 17.1.4, 18.4); responses whose connection is gone go to the other
+-- addresses of the name in the Via (18.2.2, RFC 3263 5).
 local relayed = require "lib.relayed"
 local rest = relayed.rest
 
@@ -120,3 +121,58 @@ for _, stranger in ipairs(strangers) do
 		end,
 	}
 end
+
+-- ---- requests ----
+
+local ways_down = { { "statefully", relayed.FORWARD, 500 }, { "statelessly", STATELESS, 503 } }
+for _, way in ipairs(ways_down) do
+	flow(("requests forwarded %s that a stalled connection did not take are answered %d when it is closed"):format(way[1], way[3])) {
+		legs = LEGS, script_text = way[2],
+		run = function(net)
+			local MESSAGES = 200
+			local alice, bob = net:phone("alice", "udp:198.51.100.7:5062"), net:phone("bob", "tcp:198.51.100.8:5060")
+			alice:request("OPTIONS", "sip:bob@198.51.100.8;transport=tcp")
+			bob:expect "OPTIONS"
+			bob:reply(200)
+			alice:expect(200)
+			bob:stop_reading()
+			for _ = 1, MESSAGES do
+				alice:request("MESSAGE", "sip:bob@198.51.100.8;transport=tcp", { body = ("x"):rep(6000) })
+			end
+			net:advance(9.9)
+			alice:expect_nothing()
+			net:advance(0.2)
+			local answers = alice:take_all()
+			net:equal(#answers, MESSAGES, "answers once the connection is closed")
+			for _, answer in ipairs(answers) do
+				net:equal(answer.code, way[3], "code")
+			end
+			bob:expect_nothing()
+			net:expect_log "send.failed"
+			rest(net)
+		end,
+	}
+end
+
+flow "a delivery that a stalled connection did not take is told as a failure when that is closed, and never as sent" {
+	legs = LEGS,
+	script_text = [[
+local sip = require "viaduct"
+local dispatcher = sip.dispatcher {}
+return { receive = function(msg)
+	if msg:is_response() then return sip.stateless_proxy {}:receive(msg) end
+	return dispatcher:deliver(msg, { do_retransmits = false, callback = function(err) sip.log("told " .. tostring(err)) end })
+end }]],
+	run = function(net)
+		local alice, bob = net:phone("alice", "udp:198.51.100.7:5062"), net:phone("bob", "tcp:198.51.100.8:5060")
+		alice:request("MESSAGE", "sip:bob@198.51.100.8;transport=tcp")
+		bob:expect "MESSAGE"
+		net:expect_log "told nil"
+		bob:stop_reading()
+		alice:request("MESSAGE", "sip:bob@198.51.100.8;transport=tcp")
+		net:advance(10.1)
+		net:expect_log "told ETIMEDOUT"
+		net:expect_log "send.failed"
+		rest(net)
+	end,
+}

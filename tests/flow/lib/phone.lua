@@ -188,6 +188,9 @@ function Phone:hang_up(to)
 	self.net:settle()
 end
 
+--- Takes nothing more of what comes by its streams.
+function Phone:stop_reading() self.net.core:stop_reading(self.number) end
+
 --- Leaves the network: nobody is there any more.
 function Phone:leave() self.net.core:close_phone(self.number) end
 

@@ -1,4 +1,6 @@
 /* The live world's stream legs, on loopback: what a peer may not do, and for how long. */
+#include <inttypes.h>
+
 #include "stream.h"
 
 static void a_slow_sender_is_cut_at_the_deadline_of_its_message(void **state)
@@ -249,6 +251,106 @@ static void a_queue_that_does_not_move_is_cut(void **state)
 	recorder_free(r);
 }
 
+/* MANY: more than the loop tells before others have their turn. */
+enum { MESSAGES = 2500, MESSAGE_N = 6000, MANY = 1100 };
+
+/* Messages that count themselves, in one turn, until no more are taken; each wants a receipt. */
+static uint32_t send_numbered(struct recorder *r, struct flow to)
+{
+	for (uint32_t i = 0; i < MESSAGES; i++) {
+		char text[MESSAGE_N + 1];
+		snprintf(text, sizeof text, "5995:%05995" PRIu32, i);
+		to.receipt = i + 1;
+		if (send_span(r, &to, span_of(text, MESSAGE_N)) != 0)
+			return i;
+	}
+	return MESSAGES;
+}
+
+/* Each message has left whole, or is told, in the order they were sent. */
+static void assert_all_accounted_for(struct recorder *r, uint32_t n, uint32_t least)
+{
+	uint32_t sent = r->count[EVENT_SENT], unsent = r->count[EVENT_UNSENT];
+	assert_int_equal(sent + unsent, n);
+	assert_true(unsent >= least);
+	uint32_t next = sent;
+	for (uint32_t i = 0; i < r->n; i++) {
+		char text[MESSAGE_N + 1];
+		if (r->events[i].kind != EVENT_UNSENT)
+			continue;
+		snprintf(text, sizeof text, "5995:%05995" PRIu32, next++);
+		assert_string_equal(r->events[i].text, text);
+	}
+}
+
+/* A peer with a small receive buffer that asked once, and reads nothing. */
+static struct flow deaf_peer(struct recorder *r, int *fd)
+{
+	struct addr leg = open_leg(r, 0, TRANSPORT_TCP, "127.0.0.1:0");
+	*fd = connect_with(&leg, 4096, NULL);
+	put(*fd, "3:one");
+	RUN_UNTIL(r, r->count[EVENT_MESSAGE] == 1);
+	return r->events[0].flow;
+}
+
+static void what_a_stalled_stream_did_not_take_is_told_before_its_end(void **state)
+{
+	(void)state;
+	struct recorder *r =
+		stream_recorder((struct live_options){.stall_ms = 60, .write_queue = 32 << 20});
+	int fd;
+	struct flow flow = deaf_peer(r, &fd);
+	uint32_t n = send_numbered(r, flow);
+	assert_int_equal(n, MESSAGES);
+	RUN_UNTIL(r, r->count[EVENT_CLOSED] == 1);
+	assert_int_equal(statistics(r).closed_write_stall, 1);
+	assert_all_accounted_for(r, n, MANY);
+	assert_int_equal(r->events[r->n - 1].kind, EVENT_CLOSED);
+	close(fd);
+	recorder_free(r);
+}
+
+static void what_a_full_queue_held_is_told(void **state)
+{
+	(void)state;
+	struct recorder *r = stream_recorder((struct live_options){.write_queue = 900000});
+	int fd;
+	struct flow flow = deaf_peer(r, &fd);
+	uint32_t n = send_numbered(r, flow);
+	RUN_UNTIL(r, r->count[EVENT_CLOSED] == 1);
+	assert_int_equal(statistics(r).closed_write_queue, 1);
+	assert_all_accounted_for(r, n, 900000 / MESSAGE_N - 1);
+	close(fd);
+	recorder_free(r);
+}
+
+static void what_a_peer_that_ends_does_not_take_is_told(void **state)
+{
+	(void)state;
+	struct recorder *r = stream_recorder((struct live_options){.write_queue = 64 << 20});
+	int fd;
+	struct flow flow = deaf_peer(r, &fd);
+	uint32_t n = send_numbered(r, flow);
+	shutdown(fd, SHUT_WR); /* it may still read */
+	RUN_UNTIL(r, r->count[EVENT_CLOSED] == 1);
+	assert_int_equal(r->count[EVENT_UNSENT], 0);
+	close(fd);
+	RUN_UNTIL(r, statistics(r).connections == 0 &&
+			     r->count[EVENT_SENT] + r->count[EVENT_UNSENT] == n);
+	assert_all_accounted_for(r, n, MANY);
+	recorder_free(r);
+}
+
+static void what_is_left_when_the_world_ends_is_told_to_nobody(void **state)
+{
+	(void)state;
+	struct recorder *r = stream_recorder((struct live_options){.write_queue = 32 << 20});
+	int fd;
+	send_numbered(r, deaf_peer(r, &fd));
+	recorder_free(r); /* says whether anything was told, or leaked */
+	close(fd);
+}
+
 static void a_connect_nobody_answers_is_given_up(void **state)
 {
 	(void)state;
@@ -323,6 +425,10 @@ int main(void)
 		cmocka_unit_test(a_peer_that_does_not_read_is_closed_when_its_queue_is_full),
 		cmocka_unit_test(a_peer_that_does_not_read_is_not_read_and_loses_nothing),
 		cmocka_unit_test(a_queue_that_does_not_move_is_cut),
+		cmocka_unit_test(what_a_stalled_stream_did_not_take_is_told_before_its_end),
+		cmocka_unit_test(what_a_full_queue_held_is_told),
+		cmocka_unit_test(what_a_peer_that_ends_does_not_take_is_told),
+		cmocka_unit_test(what_is_left_when_the_world_ends_is_told_to_nobody),
 		cmocka_unit_test(a_connect_nobody_answers_is_given_up),
 		cmocka_unit_test(without_descriptors_accepting_pauses_and_the_rest_goes_on),
 	};
