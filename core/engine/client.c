@@ -15,6 +15,14 @@ static bool is_invite(const struct client *client)
 
 static void step(struct client *client, enum txn_event event, struct packet *response);
 
+static struct client *find(struct engine *engine, struct txn_key key)
+{
+	struct table_link *link = table_first(&engine->transactions, key.hash);
+	while (link && !txn_key_eq(((struct client *)link)->key, key))
+		link = table_next(link);
+	return (struct client *)link;
+}
+
 static struct client *client_of(struct timer *timer)
 {
 	return (struct client *)((char *)timer - offsetof(struct client, timer));
@@ -116,6 +124,22 @@ static void send_ack(struct client *client, struct packet *response)
 	engine_free_later(client->engine, ack);
 }
 
+/* Of a CANCEL: what happened to it matters to its INVITE only when it could not be sent. */
+static void cancel_told(
+	void *user, struct client *canceller, enum client_news news, struct packet *response)
+{
+	struct engine *engine = canceller->engine;
+	(void)user;
+	(void)response;
+	struct msg *cancel =
+		news == CLIENT_FAILED ? read_back(engine, canceller->bytes, canceller->n) : NULL;
+	const struct via *via = cancel ? msg_top_via(cancel) : NULL;
+	struct client *invite =
+		via ? find(engine, txn_key_sent(via->branch, SPAN("INVITE"), &engine->key)) : NULL;
+	if (invite && invite->txn.state == TXN_PROCEEDING)
+		step(invite, TXN_TRANSPORT_ERROR, NULL);
+}
+
 static void send_cancel(struct client *client)
 {
 	need_cancel(client);
@@ -127,8 +151,11 @@ static void send_cancel(struct client *client)
 	memcpy(bytes, client->cancel, client->cancel_n);
 	struct client *canceller = client_new(client->engine, bytes, client->cancel_n, via->branch,
 		SPAN("CANCEL"), &client->to, NULL, NULL);
-	if (canceller)
-		client_go(canceller);
+	if (!canceller)
+		return;
+	canceller->told = cancel_told;
+	canceller->is_own = true;
+	client_go(canceller);
 }
 
 /* ---- what is counted ---- */
@@ -312,14 +339,6 @@ void client_free(struct client *client)
 }
 
 /* ---- what comes in ---- */
-
-static struct client *find(struct engine *engine, struct txn_key key)
-{
-	struct table_link *link = table_first(&engine->transactions, key.hash);
-	while (link && !txn_key_eq(((struct client *)link)->key, key))
-		link = table_next(link);
-	return (struct client *)link;
-}
 
 /* RFC 3261 16.7 (3): without a Via below ours it is for nobody else. */
 static bool is_for_upstream(struct msg *response)

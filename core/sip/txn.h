@@ -55,7 +55,8 @@ enum txn_event {
 	TXN_REQUEST,	 /* server: the request came again */
 	TXN_ACK,	 /* INVITE server: an ACK with this transaction's key */
 	TXN_CANCEL,	 /* client: the user gives up (9.1); what is no INVITE is sent no more */
-	/* What this transaction sent could not be delivered, nor to any other address. */
+	/* What this transaction sent could not be delivered, nor to any other address; of an INVITE
+	 * that has a provisional response: its CANCEL. */
 	TXN_TRANSPORT_ERROR,
 };
 
@@ -65,9 +66,11 @@ enum txn_action {
 	TXN_SEND_ACK = 2,    /* for the response just received (17.1.1.3) */
 	TXN_PASS = 4,	     /* this message is for the user */
 	TXN_SEND_CANCEL = 8, /* in a transaction of its own; told once */
-	TXN_TIMED_OUT = 16,  /* tell the user: no final response in time; server: no ACK */
-	TXN_FAILED = 32,     /* tell the user: transport error; it ends clients only */
-	TXN_ENDED = 64,	     /* the transaction is over: forget it */
+	/* Tell the user, once: no final response in time, or none to be expected; server: no ACK.
+	 */
+	TXN_TIMED_OUT = 16,
+	TXN_FAILED = 32, /* tell the user: transport error; it ends clients only */
+	TXN_ENDED = 64,	 /* the transaction is over: forget it */
 };
 
 enum {
@@ -82,8 +85,9 @@ struct txn {
 	int64_t end_at_ms;    /* Timers B, D, F, H to M; INT64_MAX: not running */
 	uint32_t interval_ms; /* between the last send and the next */
 	uint8_t kind, state;
-	bool reliable;	 /* the transport loses nothing: no retransmissions (Table 4) */
-	bool cancelling; /* client: the user gave up */
+	bool reliable : 1;    /* the transport loses nothing: no retransmissions (Table 4) */
+	bool cancelling : 1;  /* client: the user gave up */
+	bool cancel_lost : 1; /* INVITE client: and the callee will not hear of it */
 };
 
 void txn_init(struct txn *txn, enum txn_kind kind, bool reliable);

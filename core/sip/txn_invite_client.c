@@ -84,12 +84,36 @@ static uint32_t calling(
 	return 0;
 }
 
+/* 17.1.4, 9.1: nothing will make the callee answer, so the user shall not wait for it: he is told
+ * with the next timer, since he may be in the middle of cancelling. Until 64*T1 are over the
+ * callee may still take the call. */
+static uint32_t lose_cancel(struct txn *txn, int64_t now_ms)
+{
+	if (!txn->cancelling || txn->cancel_lost)
+		return 0; /* nothing is being sent; a response may take another way */
+	txn->cancel_lost = true;
+	txn->send_at_ms = now_ms;
+	return 0;
+}
+
+static uint32_t wait_after_cancel(struct txn *txn, int64_t now_ms)
+{
+	if (!txn->cancel_lost)
+		return txn_timer(txn, now_ms, TXN_UNCAPPED, TXN_TIMED_OUT);
+	bool is_told = txn->send_at_ms == INT64_MAX;
+	if (!is_told && now_ms >= txn->send_at_ms) {
+		txn->send_at_ms = INT64_MAX;
+		return TXN_TIMED_OUT;
+	}
+	return txn_timer(txn, now_ms, TXN_UNCAPPED, 0);
+}
+
 static uint32_t proceeding(
 	struct txn *txn, enum txn_event event, int64_t now_ms, const struct txn_times *times)
 {
 	switch (event) {
 	case TXN_TIMER:
-		return txn_timer(txn, now_ms, TXN_UNCAPPED, TXN_TIMED_OUT); /* after CANCEL only */
+		return wait_after_cancel(txn, now_ms);
 	case TXN_PROVISIONAL:
 		return TXN_PASS;
 	case TXN_SUCCESS:
@@ -101,8 +125,9 @@ static uint32_t proceeding(
 	case TXN_START:
 	case TXN_REQUEST:
 	case TXN_ACK:
-	case TXN_TRANSPORT_ERROR: /* nothing is being sent; a response may take another way */
 		break;
+	case TXN_TRANSPORT_ERROR:
+		return lose_cancel(txn, now_ms);
 	}
 	return 0;
 }

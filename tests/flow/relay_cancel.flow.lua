@@ -337,3 +337,77 @@ flow "a CANCEL while names are looked up ends the look-up, and the caller hears 
 		rest(net)
 	end,
 }
+
+-- ---- a CANCEL that cannot be delivered (RFC 3261 9.1, 17.1.4) ----
+
+local STREAMS = { "udp:192.0.2.1:5060", "tcp:192.0.2.1:5060" }
+local BY_TCP = "sip:bob@198.51.100.8;transport=tcp"
+
+-- Bob rings, and is gone; alice gives up.
+local function ring_and_go(net)
+	local alice, bob = parties(net, "alice"), net:phone("bob", "tcp:198.51.100.8:5060")
+	local invite = alice:request("INVITE", BY_TCP)
+	local came = bob:expect "INVITE"
+	bob:reply(180)
+	alice:expect(180)
+	bob:leave()
+	net:settle()
+	cancel(alice, invite)
+	alice:expect(200)
+	net:advance(0.1)
+	net:expect_log "send.failed"
+	return alice, invite, came
+end
+
+flow "a caller who gives up hears 487 at once when the callee is gone and its CANCEL goes nowhere" {
+	legs = STREAMS, script_text = TELL,
+	run = function(net)
+		local alice, invite = ring_and_go(net)
+		expect_failure(alice, invite, 487)
+		net:expect_log "forward gave nil, the caller gave up, cancelled"
+		net:advance(1)
+		net:counts { clients_given_up = 0 }
+		rest(net)
+		net:counts { clients_given_up = 1, forwards_cancelled = 1 }
+		alice:expect_nothing()
+	end,
+}
+
+flow "the callee comes back and takes the call that it was not told to forget: the caller hears of that" {
+	legs = STREAMS, script_text = TELL,
+	run = function(net)
+		local alice, invite, came = ring_and_go(net)
+		expect_failure(alice, invite, 487)
+		net:expect_log "forward gave"
+		local back = net:phone("bob", "tcp:198.51.100.8:5060")
+		back:reply(200, { request = came })
+		alice:expect(200)
+		rest(net)
+		alice:expect_nothing()
+	end,
+}
+
+flow "of two callees the one that is gone is not waited for, the other is" {
+	legs = STREAMS, script_text = script [[return req:forward { { "sip:bob@198.51.100.8;transport=tcp", CAROL } }]],
+	run = function(net)
+		local alice, carol = parties(net, "alice", "carol")
+		local bob = net:phone("bob", "tcp:198.51.100.8:5060")
+		local invite = alice:request("INVITE", TO_SALES)
+		bob:expect "INVITE"
+		bob:reply(180)
+		alice:expect(180)
+		local to_carol = carol:expect "INVITE"
+		carol:reply(180)
+		alice:expect(180)
+		bob:leave()
+		net:settle()
+		cancel(alice, invite)
+		alice:expect(200)
+		net:advance(0.1)
+		net:expect_log "send.failed"
+		alice:expect_nothing()
+		expect_cancelled(carol, to_carol)
+		expect_failure(alice, invite, 487)
+		rest(net)
+	end,
+}
