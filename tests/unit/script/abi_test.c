@@ -51,6 +51,7 @@ static void call_with_message(struct vd_script *script, double gone)
 	CALL(vd_message_add_header, VD_GONE, script, gone, "X", 1, "1", 1);
 	CALL(vd_message_remove_header, VD_GONE, script, gone, "X", 1);
 	CALL(vd_message_set_uri, VD_GONE, script, gone, "sip:a@b", 7);
+	CALL(vd_message_retarget, VD_GONE, script, gone, "sip:a@b", 7);
 	CALL(vd_message_set_body, VD_GONE, script, gone, "x", 1, "text/plain", 10);
 	CALL(vd_reply_begin, VD_GONE, script, gone);
 	CALL(vd_reply_send, VD_GONE, script, gone, 200, "OK", 2);
@@ -76,6 +77,7 @@ static void call_with_message(struct vd_script *script, double gone)
 	CALL(vd_deliver, VD_GONE, script, gone, "", 0, "", 0, "", 0, 0, 0, 0, 0);
 	CALL(vd_registrar_receive, VD_GONE, script, 0, gone);
 	CALL(vd_registrar_route, VD_GONE, script, gone);
+	CALL(vd_registrar_way, VD_GONE, script, gone, "<sip:h;lr>", 10, 0);
 	CALL(vd_registrar_serves, VD_GONE, script, 0, gone);
 	CALL(vd_registrar_lacks, VD_GONE, script, 0, gone);
 	CALL(vd_auth_find, VD_GONE, script, 0, gone, "r", 1, &out);
@@ -131,6 +133,7 @@ static void call_without_message(struct vd_script *script)
 	CALL(vd_wait_sleep, VD_REFUSED, script, 1);
 	CALL(vd_wait_lookup, VD_REFUSED, script, DNS_A, "a", 1, 1);
 	CALL(vd_relay_target, VD_BAD_VALUE, script, "sip:", 4, 0);
+	CALL(vd_relay_way, VD_REFUSED, script, "<sip:h;lr>", 10, 0);
 	CALL(vd_relay_result, VD_REFUSED, script, &value);
 	CALL(vd_lookup_status, VD_REFUSED, script);
 	CALL(vd_lookup_record, VD_ABSENT, script, 0, &record);
@@ -355,6 +358,8 @@ static const struct field fields[] = {
 	FIELD(vd_binding, contact),
 	FIELD(vd_binding, params),
 	FIELD(vd_binding, call_id),
+	FIELD(vd_binding, path),
+	FIELD(vd_binding, leg),
 	FIELD(vd_binding, expires),
 	FIELD(vd_binding, q),
 	FIELD(vd_binding, cseq),
