@@ -251,14 +251,15 @@ flow "a datagram that cannot be sent is told as ENETUNREACH" {
 	end,
 }
 
-flow "a datagram that is sent once and never leaves is counted as that and nothing else" {
+flow "a datagram that is sent once and never leaves is told as ENETUNREACH too, and counted once" {
 	script_text = acting [[probe("sip:bob@198.51.100.8", { do_retransmits = false, callback = told })]],
 	run = function(net)
 		local alice = parties(net, "alice")
 		net:unreachable "198.51.100.8"
 		poke(net, alice)
 		net:expect_log "send.failed"
-		net:counts { send_failed = 1, acks_undeliverable = 0 }
+		net:expect_log "told ENETUNREACH of probe 7"
+		net:counts { send_failed = 1, acks_undeliverable = 0, deliveries_failed = 1 }
 		rest(net)
 	end,
 }
