@@ -293,6 +293,10 @@ int relay_forward(struct packet *request, const struct relay_target *targets, ui
 		return RELAY_GIVEN_UP;
 	relay_arm_trying(relay);
 	relay->fork.closed = false; /* the owner saw the 6xx and wants to go on all the same */
+	if (relay->fork.best / 100 == 3) { /* and followed the redirection (RFC 3261 16.7 (4)) */
+		relay->fork.best = 0;
+		keep(&relay->best, NULL);
+	}
 	relay->options = *options;
 	proxy_hold(options->proxy);
 	proxy_release(relay->proxy);
