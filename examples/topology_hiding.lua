@@ -1,5 +1,5 @@
--- Between two carriers: the other side's contacts become words, and headers that tell of the inside go. Via and Record-Route still show
--- who is behind: answers and dialogs need them. Try: viaduct run examples/topology_hiding.lua
+-- Between two carriers: hides contacts and headers that tell of the inside. Try: viaduct run examples/topology_hiding.lua
+-- Via and Record-Route still show who is behind: answers and dialogs need them.
 local sip = require "viaduct"
 
 -- With a key of their own contacts outlive a restart, and several machines read each other's: -D key=file:/etc/viaduct/key
