@@ -342,7 +342,7 @@ static bool next_hop_of(
 static void find_targets(struct delivery *delivery, struct packet *packet, const struct uri *to)
 {
 	struct engine *engine = delivery->engine;
-	struct locate_target target;
+	struct locate_target targets[RESOLVE_NOW_MAX];
 	struct uri next;
 	uint64_t seed; /* the same for all requests that are to meet (RFC 3261 16.11) */
 	if (!next_hop_of(packet, to, &next, &seed)) {
@@ -366,8 +366,9 @@ static void find_targets(struct delivery *delivery, struct packet *packet, const
 	};
 	if (delivery->is_own)
 		engine->world->random(engine->world, &query.seed, sizeof query.seed);
-	if (resolve_now(engine, &query, &target))
-		take_targets(delivery, LOCATE_FOUND, &target, 1);
+	uint32_t n = resolve_now(engine, &query, targets);
+	if (n)
+		take_targets(delivery, LOCATE_FOUND, targets, n);
 	else
 		delivery->resolve = resolve_start(engine, &query, located, delivery);
 }

@@ -69,6 +69,7 @@ static struct packet *packet_take(struct engine *engine)
 	packet->proxy = NULL;
 	packet->home = 0;
 	packet->home_only = false;
+	packet->is_by_size = false;
 	packet->is_in_turn = false;
 	packet_touch(packet);
 	engine->n_live++;
@@ -246,7 +247,7 @@ static void on_unsent(void *self, const struct flow *to, struct span message, co
 		unsent_take(packet, to, message);
 	} else if (!client_take_unsent(packet, reason)) {
 		delivery_take_unsent(packet, reason);
-		forward_undelivered(packet);
+		forward_undelivered(packet, reason);
 	}
 }
 

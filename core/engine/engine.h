@@ -61,6 +61,7 @@ struct packet {
 	const struct proxy *proxy;     /* that forwards it now */
 	uint64_t home;		       /* the place its target is reached from, if that is known */
 	bool home_only;		       /* and from nowhere else */
+	bool is_by_size; /* planned by a stream for its size only: should that be refused, by UDP */
 	uint32_t slot, generation;
 	uint32_t holds;	 /* nobody holds it: freed at the end of the turn */
 	bool is_own;	 /* made here: it has no Via and no source */

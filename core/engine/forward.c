@@ -7,6 +7,7 @@
 #include "engine/contacts.h"
 #include "engine/outgoing.h"
 #include "engine/relay.h"
+#include "engine/targets.h"
 #include "sip/edit.h"
 
 /* ---- refusing ---- */
@@ -126,28 +127,47 @@ static void forward_by(struct packet *packet, const struct route *route, struct 
 	answer(packet, code, span_of(NULL, 0));
 }
 
-static enum forward_result plan_towards(
+bool forward_is_too_big(const struct packet *packet)
+{
+	return packet->msg.head_n + packet->msg.body.n > RESOLVE_UDP_MAX;
+}
+
+static bool is_by_size(const struct packet *packet, const struct leg *out,
+	const struct locate_target *later, uint32_t n)
+{
+	if (!forward_is_too_big(packet) || !transport_is_reliable(out->address.transport))
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (!transport_is_reliable(later[i].transport))
+			return true;
+	return false;
+}
+
+static struct leg *choose_leg(
 	struct packet *packet, const struct route *route, const struct locate_target *target)
 {
 	struct leg_wish wish = route_wish(packet, route);
-	struct leg *out = addr_is_unroutable(&target->addr)
-				  ? NULL
-				  : legs_towards(packet->engine, target, &wish);
+	return addr_is_unroutable(&target->addr) ? NULL
+						 : legs_towards(packet->engine, target, &wish);
+}
+
+/* The first of them that a leg leads to. */
+static enum forward_result plan_towards(struct packet *packet, const struct route *route,
+	const struct locate_target *targets, uint32_t n)
+{
+	struct leg *out = choose_leg(packet, route, targets);
+	for (; !out && n > 1; n--)
+		out = choose_leg(packet, route, ++targets);
 	if (!out)
 		answer(packet, 503, span_of(NULL, 0));
-	else if (legs_is_own_address(packet->engine, out->address.transport, &target->addr))
+	else if (legs_is_own_address(packet->engine, out->address.transport, &targets->addr))
 		answer_as_target(packet);
 	else {
-		packet->to = (struct flow){.leg = out->index, .peer = target->addr};
+		packet->to = (struct flow){.leg = out->index, .peer = targets->addr};
+		packet->is_by_size = is_by_size(packet, out, targets + 1, n - 1);
 		return FORWARD_PLANNED;
 	}
 	return FORWARD_DONE;
-}
-
-/* RFC 3261 18.1.1: beyond that a stream is better, when there is one. */
-static bool is_too_big(const struct packet *packet)
-{
-	return packet->msg.head_n + packet->msg.body.n > RESOLVE_UDP_MAX;
 }
 
 /* The next hop is a contact that a word of ours, or a script, led to. */
@@ -162,7 +182,7 @@ static struct resolve_query query_of(const struct packet *packet, const struct r
 		.uri = &route->next_hop,
 		.routing = packet->routing,
 		.direct = leads_home(packet, route),
-		.too_big_for_udp = is_too_big(packet),
+		.too_big_for_udp = forward_is_too_big(packet),
 		.seed = route->loop_part,
 	};
 }
@@ -170,7 +190,7 @@ static struct resolve_query query_of(const struct packet *packet, const struct r
 static enum forward_result plan_request(struct packet *packet, struct route *route)
 {
 	struct leg *self;
-	struct locate_target target = {0};
+	struct locate_target targets[RESOLVE_NOW_MAX] = {0};
 	struct span maddr;
 	route_request(packet, route);
 	if (route->code) {
@@ -178,7 +198,7 @@ static enum forward_result plan_request(struct packet *packet, struct route *rou
 		return FORWARD_DONE;
 	}
 	struct uri *next = &route->next_hop;
-	if (!uri_transport(next, &target.transport) || target.transport == TRANSPORT_TLS) {
+	if (!uri_transport(next, &targets->transport) || targets->transport == TRANSPORT_TLS) {
 		answer(packet, next->scheme == URI_SIPS ? 416 : 503, span_of(NULL, 0));
 		return FORWARD_DONE;
 	}
@@ -189,24 +209,24 @@ static enum forward_result plan_request(struct packet *packet, struct route *rou
 	}
 	struct resolve_query query = query_of(packet, route);
 	bool is_plain = !query.too_big_for_udp && !query.routing; /* nearly always: no choice */
-	bool is_known = is_plain ? addr_parse_ip(elsewhere ? maddr : next->host,
-					   uri_port_or_default(next), &target.addr)
-				 : resolve_now(packet->engine, &query, &target);
-	return is_known ? plan_towards(packet, route, &target) : FORWARD_RESOLVE;
+	uint32_t n = is_plain ? addr_parse_ip(elsewhere ? maddr : next->host,
+					uri_port_or_default(next), &targets->addr)
+			      : resolve_now(packet->engine, &query, targets);
+	return n ? plan_towards(packet, route, targets, n) : FORWARD_RESOLVE;
 }
 
 static enum forward_result plan_request_to(struct packet *packet, enum locate_result result,
-	const struct locate_target *target, struct route *route)
+	const struct locate_target *targets, uint32_t n, struct route *route)
 {
 	if (was_cancelled(packet))
 		return FORWARD_DONE;
 	route_request(packet, route);
 	if (route->code)
 		refuse(packet, route);
-	else if (!target)
+	else if (!n)
 		answer(packet, resolve_code(result), span_of(NULL, 0));
 	else
-		return plan_towards(packet, route, target);
+		return plan_towards(packet, route, targets, n);
 	return FORWARD_DONE;
 }
 
@@ -371,9 +391,12 @@ static void send_response(struct packet *packet)
 	engine_send(packet->engine, &packet->to, iov, pieces);
 }
 
-void forward_undelivered(struct packet *packet)
+void forward_undelivered(struct packet *packet, const char *reason)
 {
+	struct engine *engine = packet->engine;
 	struct upstream up = find_upstream(packet);
+	targets_mark_dead(engine->targets, packet_leg(packet)->address.transport,
+		&packet->from.peer, reason, 0, engine_now_ms(engine));
 	if (packet->msg.method_id == METHOD_ACK)
 		packet_drop(packet, COUNT_acks_undeliverable);
 	if (!up.own_vias || !up.is_known || packet->msg.method_id == METHOD_ACK)
@@ -403,16 +426,6 @@ enum forward_result forward(struct packet *packet, const struct proxy *proxy)
 	return result == FORWARD_RESOLVE ? FORWARD_RESOLVE : FORWARD_DONE;
 }
 
-void forward_request_to(struct packet *packet, const struct proxy *proxy, enum locate_result result,
-	const struct locate_target *target)
-{
-	struct route route;
-	packet->proxy = proxy;
-	if (plan_request_to(packet, result, target, &route) == FORWARD_PLANNED)
-		send_planned(packet, &route);
-	packet->proxy = NULL;
-}
-
 enum forward_result forward_plan(struct packet *packet, const struct proxy *proxy)
 {
 	struct route route;
@@ -427,11 +440,11 @@ enum forward_result forward_plan(struct packet *packet, const struct proxy *prox
 }
 
 enum forward_result forward_plan_to(struct packet *packet, const struct proxy *proxy,
-	enum locate_result result, const struct locate_target *target)
+	enum locate_result result, const struct locate_target *targets, uint32_t n)
 {
 	struct route route;
 	packet->proxy = proxy;
-	enum forward_result planned = plan_request_to(packet, result, target, &route);
+	enum forward_result planned = plan_request_to(packet, result, targets, n, &route);
 	packet->proxy = NULL;
 	return planned;
 }

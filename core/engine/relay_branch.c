@@ -272,8 +272,9 @@ static struct leg_wish wish_of(const struct branch *branch, const struct route *
 	struct leg *in = packet_leg(request);
 	uint64_t home = request->home;
 	if (!request->proxy)
-		return (struct leg_wish){
-			.leg = branch->home ? NULL : in, .place = branch->home, .rather = in};
+		return (struct leg_wish){.leg = branch->home ? NULL : in,
+			.place = branch->home ? branch->home : in->place,
+			.rather = in};
 	if (branch->home)
 		request->home = branch->home;
 	struct leg_wish wish = route_wish(request, route);
@@ -303,7 +304,7 @@ void branch_start(struct branch *branch)
 	struct packet *request = branch->relay->request;
 	struct engine *engine = branch->relay->engine;
 	struct route route;
-	struct locate_target target;
+	struct locate_target targets[RESOLVE_NOW_MAX];
 	be_patient(branch);
 	uint32_t code = next_hop_of(branch, &route);
 	engine->count[COUNT_contacts_refused] += route.bad_contact;
@@ -319,9 +320,10 @@ void branch_start(struct branch *branch)
 		.too_big_for_udp = request->msg.head_n + request->msg.body.n > RESOLVE_UDP_MAX,
 		.seed = route.loop_part,
 	};
-	if (resolve_now(engine, &query, &target)) {
+	uint32_t n = resolve_now(engine, &query, targets);
+	if (n) {
 		branch->route = &route;
-		located(branch, LOCATE_FOUND, &target, 1);
+		located(branch, LOCATE_FOUND, targets, n);
 		branch->route = NULL;
 	} else {
 		branch->resolve = resolve_start(engine, &query, located, branch);

@@ -243,8 +243,8 @@ static const struct judge *judge_of(const struct resolve_query *query)
 	return query->routing && query->routing->judge.decide ? &query->routing->judge : NULL;
 }
 
-bool resolve_now(
-	struct engine *engine, const struct resolve_query *query, struct locate_target *target)
+uint32_t resolve_now(struct engine *engine, const struct resolve_query *query,
+	struct locate_target targets[RESOLVE_NOW_MAX])
 {
 	struct addr addr;
 	struct span maddr;
@@ -253,11 +253,15 @@ bool resolve_now(
 	const struct uri *uri = proxies ? &proxies->proxies[0] : query->uri;
 	struct span host = uri_param(uri, SPAN("maddr"), &maddr) && maddr.n ? maddr : uri->host;
 	if (judge_of(query) || (proxies && proxies->n > 1) || !addr_parse_ip(host, 0, &addr))
-		return false;
+		return 0;
 	struct locate locate;
 	struct locate_options options = options_of(engine, query, fixed);
 	locate_start(&locate, uri, &options);
-	return locate.result == LOCATE_FOUND && locate_targets(&locate, target, 1) == 1;
+	if (locate.result != LOCATE_FOUND)
+		return 0;
+	uint32_t n = locate_targets(&locate, targets, RESOLVE_NOW_MAX);
+	targets_order(engine->targets, targets, n, engine_now_ms(engine));
+	return n;
 }
 
 struct resolve *resolve_start(

@@ -10,6 +10,7 @@ enum {
 	RESOLVE_MS = 5000,	 /* for all questions of one URI together */
 	RESOLVE_UDP_MAX = 1300,	 /* a larger request goes by TCP where it can (RFC 3261 18.1.1) */
 	RESOLVE_TARGETS_MAX = 8, /* tried for one URI, one after the other */
+	RESOLVE_NOW_MAX = 2,	 /* one address, by TCP and UDP */
 };
 
 struct resolve;
@@ -33,9 +34,10 @@ struct resolve_query {
 
 /* What a request without any target is answered with. */
 uint16_t resolve_code(enum locate_result result);
-/* The answer when nobody has to be asked: one IP literal. */
-bool resolve_now(
-	struct engine *engine, const struct resolve_query *query, struct locate_target *target);
+/* The answer when nobody has to be asked: one IP literal, by each transport to try. How many; 0:
+ * somebody has to, or there is none. */
+uint32_t resolve_now(struct engine *engine, const struct resolve_query *query,
+	struct locate_target targets[RESOLVE_NOW_MAX]);
 /* Calls `done` once, later, unless cancelled. */
 struct resolve *resolve_start(
 	struct engine *engine, const struct resolve_query *query, resolve_fn done, void *arg);

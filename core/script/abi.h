@@ -101,8 +101,8 @@ typedef struct vd_proxy {
 int vd_proxy_new(vd_script *script, const vd_proxy *options, int has_keys);
 // The first makes words, the others are accepted. VD_BAD_VALUE: too short.
 int vd_proxy_key(vd_script *script, int proxy, const char *secret, uint32_t n);
-// By Route and Request-URI or by Via. VD_RESOLVE: nothing done yet, vd_wait_target comes first. VD_STATEFUL: nothing done; its
-// caller had a 100 while the handler waited and repeats it no more, so a transaction has to.
+// By Route and Request-URI or by Via. VD_RESOLVE: nothing done yet, vd_wait_target comes first. VD_STATEFUL: nothing done; a
+// transaction has to, for its caller had a 100 while the handler waited and repeats it no more, or it may have to be sent by UDP too.
 int vd_proxy_forward(vd_script *script, int proxy, double message);
 // After vd_wait_target: to the address found, or answered when there is none.
 int vd_proxy_forward_found(vd_script *script, int proxy, double message);
@@ -112,7 +112,7 @@ typedef struct vd_plan {
 	uint32_t incoming, outgoing; // serials of legs
 	int hides;                   // contacts are to be rewritten
 	int apart;                   // the legs are at different places
-	int late;                    // nothing is hidden, and its caller repeats it no more: a transaction has to
+	int late;                    // nothing is hidden, and a transaction has to, as above
 } vd_plan;
 int vd_proxy_plan(vd_script *script, int proxy, double message, vd_plan *plan);
 int vd_proxy_plan_found(vd_script *script, int proxy, double message, vd_plan *plan);

@@ -65,11 +65,36 @@ static int may_forward(struct vd_script *script, int number, double handle, stru
 	return (*packet)->decision == DECISION_NONE ? VD_OK : VD_REFUSED;
 }
 
-static bool must_be_stateful(const struct vd_script *script, const struct packet *packet)
+static bool may_be_stateful(const struct vd_script *script, const struct packet *packet)
+{
+	enum method_id method = packet->msg.method_id;
+	return packet->msg.is_request && method != METHOD_ACK && method != METHOD_CANCEL &&
+	       script->running && script->running->packet == packet;
+}
+
+/* Its caller repeats it no more. */
+static bool is_late(const struct vd_script *script, const struct packet *packet)
 {
 	const struct relay *relay = packet->relay;
-	return packet->msg.is_request && relay && relay_has_spoken(relay) &&
-	       !relay_is_stateful(relay) && script->running && script->running->packet == packet;
+	return relay && relay_has_spoken(relay) && !relay_is_stateful(relay) &&
+	       may_be_stateful(script, packet);
+}
+
+/* Or, as just planned, it may have to be sent once more. */
+static bool must_be_stateful(const struct vd_script *script, const struct packet *packet)
+{
+	return (packet->is_by_size && may_be_stateful(script, packet)) || is_late(script, packet);
+}
+
+static int forward_planned(const struct vd_script *script, struct packet *packet,
+	const struct proxy *proxy, enum forward_result result)
+{
+	if (result != FORWARD_PLANNED)
+		return result == FORWARD_RESOLVE ? VD_RESOLVE : VD_OK;
+	if (must_be_stateful(script, packet))
+		return VD_STATEFUL;
+	forward_go(packet, proxy);
+	return VD_OK;
 }
 
 int vd_proxy_forward(struct vd_script *script, int number, double handle)
@@ -79,37 +104,39 @@ int vd_proxy_forward(struct vd_script *script, int number, double handle)
 	int rc = may_forward(script, number, handle, &proxy, &packet);
 	if (rc)
 		return rc;
-	if (must_be_stateful(script, packet))
+	if (is_late(script, packet))
 		return VD_STATEFUL;
+	if (forward_is_too_big(packet) && may_be_stateful(script, packet))
+		return forward_planned(script, packet, proxy, forward_plan(packet, proxy));
 	return forward(packet, proxy) == FORWARD_DONE ? VD_OK : VD_RESOLVE;
 }
 
-/* The request the running task waited for; `*target` NULL: none was found. */
+/* The request the running task waited for. */
 static int found(struct vd_script *script, int number, double handle, struct proxy **proxy,
-	struct packet **packet, const struct locate_target **target)
+	struct packet **packet)
 {
-	const struct task *task = script->running;
 	int rc = may_forward(script, number, handle, proxy, packet);
 	if (rc)
 		return rc;
-	if (!task || !(*packet)->msg.is_request)
-		return VD_MISUSE;
-	*target = task->n_targets ? task->targets : NULL;
-	return VD_OK;
+	return script->running && (*packet)->msg.is_request ? VD_OK : VD_MISUSE;
+}
+
+static enum forward_result plan_found(
+	const struct task *task, struct packet *packet, const struct proxy *proxy)
+{
+	return forward_plan_to(packet, proxy, task->located, task->targets, task->n_targets);
 }
 
 int vd_proxy_forward_found(struct vd_script *script, int number, double handle)
 {
 	struct proxy *proxy;
 	struct packet *packet;
-	const struct locate_target *target;
-	int rc = found(script, number, handle, &proxy, &packet, &target);
+	int rc = found(script, number, handle, &proxy, &packet);
 	if (rc)
 		return rc;
-	if (must_be_stateful(script, packet))
+	if (is_late(script, packet))
 		return VD_STATEFUL;
-	forward_request_to(packet, proxy, script->running->located, target);
-	return VD_OK;
+	return forward_planned(script, packet, proxy, plan_found(script->running, packet, proxy));
 }
 
 static int planned(struct vd_script *script, struct packet *packet, const struct proxy *proxy,
@@ -140,11 +167,10 @@ int vd_proxy_plan_found(struct vd_script *script, int number, double handle, vd_
 {
 	struct proxy *proxy;
 	struct packet *packet;
-	const struct locate_target *target;
-	int rc = found(script, number, handle, &proxy, &packet, &target);
+	int rc = found(script, number, handle, &proxy, &packet);
 	return rc ? rc
-		  : planned(script, packet, proxy,
-			    forward_plan_to(packet, proxy, script->running->located, target), plan);
+		  : planned(script, packet, proxy, plan_found(script->running, packet, proxy),
+			    plan);
 }
 
 int vd_proxy_send(struct vd_script *script, int number, double handle)

@@ -78,7 +78,8 @@ end
 
 --- Forwards a message; waits only when a name has to be looked up (RFC 3263). An INVITE whose caller was sent a 100, since
 --- its handler had waited for more than 200 ms, is repeated by nobody but us: it goes the way of message:forward, and its
---- final response is waited for; unless a function in Lua has to rewrite it, which transactions do not call.
+--- final response is waited for; unless a function in Lua has to rewrite it, which transactions do not call. So does a request
+--- of more than 1300 bytes that goes by TCP for its size only: where that is refused it is sent by UDP (RFC 3261 18.1.1).
 ---@param message viaduct.Message
 ---@param leg viaduct.Leg|nil where it came in
 ---@return true
