@@ -160,13 +160,13 @@ static json_t *bindings(struct run *run, const char *aor)
 {
 	struct engine *engine = run->engine;
 	struct binding_list found = {NULL, engine_now_ms(engine)};
-	struct bindings_cursor cursor;
+	struct registrar_cursor cursor;
 	struct binding binding;
 	uint64_t position = 0;
 	if (aor && !registrar_find(engine, span_str(aor), &cursor))
 		return fail("this is no address of record: write sip:bob@example.com");
 	found.list = json_array();
-	while (aor && bindings_next(&cursor, &binding))
+	while (aor && bindings_next(&cursor.all, &binding))
 		add_binding(&found, &binding);
 	while (!aor && json_array_size(found.list) < BINDINGS_SHOWN_MAX &&
 		bindings_walk(engine->bindings, &position, 100, found.now, add_binding, &found))

@@ -23,7 +23,8 @@ local admit = sip.receive_chain {
 }
 
 local function not_here(message)
-	return message:is_request() and message.method ~= "ACK" and registrar:lacks(message) and message:reply(404)
+	local lacks, code = registrar:lacks(message)
+	return lacks and message.method ~= "ACK" and message:reply(code)
 end
 
 return {

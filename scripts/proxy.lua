@@ -16,8 +16,8 @@ local proxy = sip.stateless_proxy {}
 -- Who is not here cannot be reached, and strangers reach what is served here and dialogs that began so: no open relay.
 local function refuse(message, _, from)
 	if not message:is_request() then return false end
-	local code = registrar:lacks(message) and 404
-	if not code and not (relay_any or from.is_loopback or registrar:serves(message) or message:is_in_dialog()) then
+	local lacks, code = registrar:lacks(message)
+	if not (lacks or relay_any or from.is_loopback or registrar:serves(message) or message:is_in_dialog()) then
 		code = 403
 	end
 	if not code then return false end

@@ -31,7 +31,8 @@ end
 local function route(req, leg, from)
 	-- What belongs to a dialog follows its Route; so do responses to what was forgotten.
 	if not req:is_request() or req:is_in_dialog() then return proxy:receive(req, leg, from) end
-	if registrar:lacks(req) then return refuse(req, 404) end
+	local lacks, code = registrar:lacks(req)
+	if lacks then return refuse(req, code) end
 	if not is_welcome(req, from) then return refuse(req, 403) end
 	if is_plain(req) then return proxy:receive(req, leg, from) end
 	local contacts = registrar:query(req.uri)

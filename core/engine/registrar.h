@@ -31,10 +31,17 @@ int registrar_take_path(struct packet *packet, struct span path);
 /* The Request-URI is in one of the domains given (none given: false), or is an address or a contact
  * bound here, and neither a Route nor maddr sends the request elsewhere. */
 bool registrar_serves(struct packet *packet, const struct registrar *registrar);
-/* The Request-URI is an address of one of the domains given and has no binding. To the domain
- * itself nothing but OPTIONS can be said. */
-bool registrar_lacks(struct packet *packet, const struct registrar *registrar);
+/* What to answer when nothing leads to the Request-URI, an address of one of the domains given
+ * (none given: of any); else 0. 404: it is in a domain given and has no binding. 480: it is sips,
+ * and none of its bindings (RFC 5630 5.3). To the domain itself nothing but OPTIONS can be said. */
+uint32_t registrar_lacks(struct packet *packet, const struct registrar *registrar);
 
-/* The bindings of an address of record, as its key text; walk it with bindings_next. False: no AOR.
- */
-bool registrar_find(struct engine *engine, struct span uri, struct bindings_cursor *cursor);
+struct registrar_cursor {
+	struct bindings_cursor all;
+	bool is_secure; /* sips contacts only */
+};
+
+/* The bindings that a request to this URI may go to: sips leads to sips alone (RFC 3261 26.2.2, RFC
+ * 5630 5.3). False: it is no address of record. */
+bool registrar_find(struct engine *engine, struct span uri, struct registrar_cursor *cursor);
+bool registrar_next(struct registrar_cursor *cursor, struct binding *binding);

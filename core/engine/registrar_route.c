@@ -48,7 +48,7 @@ bool registrar_in_domains(const struct registrar *registrar, struct span host)
 	return false;
 }
 
-bool registrar_find(struct engine *engine, struct span text, struct bindings_cursor *cursor)
+bool registrar_find(struct engine *engine, struct span text, struct registrar_cursor *cursor)
 {
 	struct uri uri;
 	char aor[URI_LENGTH_MAX + 8];
@@ -57,16 +57,38 @@ bool registrar_find(struct engine *engine, struct span text, struct bindings_cur
 	uint32_t n = uri_aor(&uri, aor);
 	if (!n)
 		return false;
-	bindings_find(engine->bindings, span_of(aor, n), engine_now_ms(engine), cursor);
+	cursor->is_secure = uri.scheme == URI_SIPS;
+	bindings_find(engine->bindings, span_of(aor, n), engine_now_ms(engine), &cursor->all);
 	return true;
+}
+
+static bool is_secure(struct span contact)
+{
+	return contact.n > 5 && span_ieq(span_of(contact.p, 5), SPAN("sips:"));
+}
+
+bool registrar_next(struct registrar_cursor *cursor, struct binding *binding)
+{
+	while (bindings_next(&cursor->all, binding))
+		if (!cursor->is_secure || is_secure(binding->contact))
+			return true;
+	return false;
 }
 
 static bool is_bound(struct engine *engine, const struct uri *uri)
 {
-	struct bindings_cursor cursor;
+	struct registrar_cursor cursor;
 	struct binding binding;
 	return bindings_count(engine->bindings) && registrar_find(engine, uri->text, &cursor) &&
-	       bindings_next(&cursor, &binding);
+	       bindings_next(&cursor.all, &binding);
+}
+
+static bool is_reachable(struct engine *engine, const struct uri *uri)
+{
+	struct registrar_cursor cursor;
+	struct binding binding;
+	return bindings_count(engine->bindings) && registrar_find(engine, uri->text, &cursor) &&
+	       registrar_next(&cursor, &binding);
 }
 
 /* Leading Routes that name us have done their work (RFC 3261 16.4); the Path comes before all
@@ -111,12 +133,12 @@ static struct span target_of(struct arena *arena, struct span contact)
 bool registrar_route(struct packet *packet)
 {
 	struct msg *msg = &packet->msg;
-	struct bindings_cursor cursor;
+	struct registrar_cursor cursor;
 	struct binding binding;
 	if (!msg->is_request || !bindings_count(packet->engine->bindings) ||
 		!registrar_find(packet->engine, msg->uri, &cursor))
 		return false;
-	while (bindings_next(&cursor, &binding)) {
+	while (registrar_next(&cursor, &binding)) {
 		if (!span_starts(binding.contact, SPAN("sip")))
 			continue; /* mailto: and the like are for redirects */
 		edit_uri(msg, target_of(&msg->arena, binding.contact));
@@ -179,12 +201,16 @@ bool registrar_is_asked_itself(struct packet *packet, const struct registrar *re
 	       registrar_serves(packet, registrar) && !is_bound(packet->engine, uri);
 }
 
-bool registrar_lacks(struct packet *packet, const struct registrar *registrar)
+uint32_t registrar_lacks(struct packet *packet, const struct registrar *registrar)
 {
 	struct msg *msg = &packet->msg;
 	const struct uri *uri = msg->is_request ? msg_ruri(msg) : NULL;
-	if (!is_address_of(packet, registrar, uri) || is_bound(packet->engine, uri))
-		return false;
-	return uri->user.n ||
-	       (msg->method_id != METHOD_OPTIONS && registrar_serves(packet, registrar));
+	bool is_address = is_address_of(packet, registrar, uri);
+	if (!uri || !(is_address || !registrar->n_domains) || is_reachable(packet->engine, uri))
+		return 0;
+	if (is_bound(packet->engine, uri))
+		return 480;
+	bool lacks = is_address && (uri->user.n || (msg->method_id != METHOD_OPTIONS &&
+							   registrar_serves(packet, registrar)));
+	return lacks ? 404 : 0;
 }

@@ -132,6 +132,7 @@ void route_request(struct packet *packet, struct route *route)
 			return;
 	}
 
+	bool is_secure = request_uri.scheme == URI_SIPS;
 	struct msg_values routes = msg_values(msg, HDR_ROUTE);
 	for (struct span value; msg_values_next(&routes, &value);) {
 		struct leg *leg;
@@ -143,6 +144,8 @@ void route_request(struct packet *packet, struct route *route)
 			return refuse(route, 416);
 		if (!legs_is_self(packet->engine, &route->next_hop, &leg)) {
 			route->strict_next = !uri_has_param(&route->next_hop, SPAN("lr"));
+			if (is_secure) /* whatever the Route says (RFC 3261 16.6 (7)) */
+				route->next_hop.scheme = URI_SIPS;
 			return;
 		}
 		route->own_routes++;

@@ -167,7 +167,7 @@ int vd_registrar_route(vd_script *script, double message);
 // The Request-URI is a contact that is reached that way, as vd_relay_way has it.
 int vd_registrar_way(vd_script *script, double message, const char *path, uint32_t n, uint32_t place);
 int vd_registrar_serves(vd_script *script, int registrar, double message);
-// 1 when the Request-URI is an address of record of one of its named domains that has no binding.
+// The code to answer when the Request-URI is an address of record of one of its domains that nothing leads to, 404 or 480; else 0.
 int vd_registrar_lacks(vd_script *script, int registrar, double message);
 typedef struct vd_binding {
 	vd_value contact, params, call_id, path;

@@ -90,13 +90,13 @@ int vd_registrar_lacks(struct vd_script *script, int number, double handle)
 	struct registrar *registrar = registrar_of(script, number);
 	if (!packet || !registrar)
 		return packet ? VD_MISUSE : VD_GONE;
-	return registrar_lacks(packet, registrar);
+	return (int)registrar_lacks(packet, registrar);
 }
 
 int vd_registrar_query(struct vd_script *script, const char *aor, uint32_t n)
 {
 	struct uri uri;
-	script->bindings.store = NULL;
+	script->bindings.all.store = NULL;
 	if (registrar_find(script->engine, span_of(aor, n), &script->bindings))
 		return VD_OK;
 	return uri_parse(span_of(aor, n), &uri) ? VD_BAD_VALUE : VD_ABSENT;
@@ -111,7 +111,7 @@ static void give(vd_value *out, struct span s)
 int vd_registrar_next(struct vd_script *script, vd_binding *out)
 {
 	struct binding binding;
-	if (!script->bindings.store || !bindings_next(&script->bindings, &binding))
+	if (!script->bindings.all.store || !registrar_next(&script->bindings, &binding))
 		return VD_ABSENT;
 	give(&out->contact, binding.contact);
 	give(&out->params, binding.params);

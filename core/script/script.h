@@ -83,7 +83,7 @@ struct vd_script {
 	int unlisted_at;
 	char name[MSG_NAME_MAX]; /* of the header asked for; also short texts given out */
 	double values_of;
-	struct bindings_cursor bindings;
+	struct registrar_cursor bindings;
 	char headers[SCRIPT_HEADERS_MAX];
 	uint32_t headers_n;
 	struct span body, body_type;

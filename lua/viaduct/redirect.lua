@@ -25,7 +25,7 @@ local function contacts_of(registrar, message)
 end
 
 --- Answers a request to an address of record with its bindings, or 404 when the address is one of the registrar's and has
---- none. REGISTER, ACK and requests to elsewhere are left to the next element; CANCEL is answered 200 (RFC 3261 8.3).
+--- none, 480 when it is sips and has none that are (RFC 5630 5.4). REGISTER, ACK and requests to elsewhere are left to the next element; CANCEL is answered 200 (RFC 3261 8.3).
 ---@param message viaduct.Message
 ---@return integer|false code it answered with, or false: not handled
 function Redirect:receive(message)
@@ -34,10 +34,15 @@ function Redirect:receive(message)
 		return false
 	end
 	local contacts = contacts_of(self.registrar, message)
-	local code = #contacts > 0 and self.code or 404
-	if code == 404 and not (self.registrar.everywhere or self.registrar:lacks(message)) then
-		return false
-	elseif method == "CANCEL" then
+	local code = self.code
+	if #contacts == 0 then
+		local lacks, why = self.registrar:lacks(message)
+		if not (lacks or self.registrar.everywhere) then
+			return false
+		end
+		code = why or 404
+	end
+	if method == "CANCEL" then
 		message:reply(200)
 		return 200
 	end

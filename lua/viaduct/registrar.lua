@@ -47,7 +47,7 @@ local function check(code)
 end
 
 --- Answers a REGISTER for one of its domains (RFC 3261 10.3), and an OPTIONS that asks such a domain itself (11.2). Another request whose Request-URI is bound here gets the preferred
---- contact as Request-URI and is left to the next element.
+--- contact (of sips a sips contact) as Request-URI and is left to the next element.
 ---@param message viaduct.Message
 ---@return integer|false code it answered with, or false: not handled
 function Registrar:receive(message)
@@ -68,15 +68,19 @@ function Registrar:serves(request)
 	return check(C.vd_registrar_serves(script, self.number, handle_of(request, "registrar:serves"))) == 1
 end
 
---- True when the target is an address in one of this registrar's named domains and nothing is bound to it. To the domain
+--- True when the target is an address in one of this registrar's named domains and nothing is bound to it, or it is a sips
+--- address of any of its domains and no sips contact is: a request to sips goes to nobody else (RFC 3261 26.2.2). To the domain
 --- itself nothing but OPTIONS can be said.
 ---@param request viaduct.Message
 ---@return boolean
+---@return integer|nil code to answer: 404, or 480 where only contacts without sips are bound (RFC 5630 5.3)
 function Registrar:lacks(request)
-	return check(C.vd_registrar_lacks(script, self.number, handle_of(request, "registrar:lacks"))) == 1
+	local code = check(C.vd_registrar_lacks(script, self.number, handle_of(request, "registrar:lacks")))
+	return code ~= 0, code ~= 0 and code or nil
 end
 
---- The contacts bound to an address of record, best first (q downwards, then newest).
+--- The contacts bound to an address of record, best first (q downwards, then newest); of a sips address the sips contacts
+--- alone (RFC 5630 5.3).
 ---@param address string|viaduct.Uri "sip:user@domain"
 ---@return viaduct.Contact[] each reads as its URI; empty when there is none
 function Registrar:query(address) -- luacheck: no self
