@@ -7,8 +7,8 @@
  * answer if somebody wants to hear of that, and is gone as soon as it has left if not, or if it is
  * an ACK. The first response says that it arrived and ends it; responses go on to the policy. What
  * there is no room for is refused at once; if that turns out later, whoever sent it is answered
- * 503. A message that came in is sent as a proxy would (RFC 3261 16.6), one made here as its user
- * agent would (8.1.1.7). */
+ * 503, and when nobody could be reached or answered, as by a relay. A message that came in is sent
+ * as a proxy would (RFC 3261 16.6), one made here as its user agent would (8.1.1.7). */
 #pragma once
 
 #include "engine/resolve.h"

@@ -5,9 +5,11 @@
 #include "base/check.h"
 #include "base/put.h"
 #include "engine/delivery_parts.h"
+#include "engine/forward.h"
 #include "engine/outgoing.h"
 #include "engine/party.h"
 #include "sip/edit.h"
+#include "sip/fork.h"
 
 /* ---- sending ---- */
 
@@ -108,53 +110,80 @@ static struct leg_wish wish_of(const struct delivery *delivery)
 		.leg = delivery->is_own ? NULL : &engine->legs.leg[delivery->from.leg]};
 }
 
-/* Statelessly: who did not hear it sends the request again. */
-static void answer(struct delivery *delivery, uint32_t code, struct span headers)
+/* The request to be answered, for its script cannot do that any more; NULL: nobody waits for that,
+ * or it went without a transaction, as through a stateless proxy. Statelessly: who did not hear it
+ * sends the request again. */
+static struct packet *request_to_answer(struct delivery *delivery)
 {
-	if (delivery->is_own)
-		return;
+	if (delivery->is_own || delivery->awaits_answer || !delivery->is_queued)
+		return NULL;
 	struct packet *packet = delivery_packet(delivery);
 	packet->routing = NULL;
-	packet_reply(packet, code, span_of(NULL, 0), headers);
-	packet_release(packet);
+	return packet;
 }
 
-/* Nothing was heard, and will be. Who gave it up has 487 coming (RFC 3261 9.2). */
-static void fail(struct delivery *delivery, const char *error)
+/* What stands for an answer that never came becomes what a relay with one branch would say (RFC
+ * 3261 16.7 (6), RFC 4320 4.2). */
+static void answer(struct packet *packet, uint16_t code)
 {
-	if (delivery->is_cancelled && delivery->is_queued)
-		answer(delivery, 487, span_of(NULL, 0));
+	struct fork fork = {.is_invite = packet->msg.method_id == METHOD_INVITE};
+	fork_response(&fork, code);
+	code = fork_end(&fork);
+	if (code == 420)
+		forward_refuse_extensions(packet);
+	else if (code)
+		packet_reply(packet, code, span_of(NULL, 0), span_of(NULL, 0));
+}
+
+/* Nothing was heard, and will be: `code` stands for that. Who gave it up has 487 coming (RFC 3261
+ * 9.2). */
+static void fail(struct delivery *delivery, const char *error, uint32_t code)
+{
+	struct packet *packet = request_to_answer(delivery);
+	if (packet) {
+		answer(packet, delivery->is_cancelled ? 487 : (uint16_t)code);
+		packet_release(packet);
+	}
 	delivery_finish(delivery, DELIVERY_FAILED, error);
 }
 
 /* A limit stands against it. Within deliver that is said there. */
 static void refuse(struct delivery *delivery)
 {
+	struct packet *packet = delivery->is_starting ? NULL : request_to_answer(delivery);
+	if (packet) {
+		packet_reply(packet, 503, span_of(NULL, 0), SPAN(RETRY_LATER));
+		packet_release(packet);
+	}
 	delivery->no_room = true;
-	if (!delivery->is_starting)
-		answer(delivery, 503, SPAN(RETRY_LATER));
 	delivery_finish(delivery, DELIVERY_FAILED, "ENOBUFS");
 }
 
-/* From one address to the next until one can be tried. `error`: of those before. */
-static void try_next(struct delivery *delivery, const char *error)
+/* From one address to the next until one can be tried. `error`, and the code that stands for it: of
+ * those before. */
+static void try_next(struct delivery *delivery, const char *error, uint32_t code)
 {
 	struct leg_wish wish = wish_of(delivery);
 	struct flow *to = &delivery->sent_to;
 	struct leg *leg;
 	int rc = 0;
-	if (hunt_has_next(&delivery->hunt))
+	if (hunt_has_next(&delivery->hunt)) {
 		error = "EHOSTUNREACH";
+		code = 503;
+	}
 	while ((leg = hunt_next(&delivery->hunt, delivery->engine, &wish, to))) {
 		/* To ourselves it would go round in a circle (RFC 3261 16.5). */
-		if (legs_is_own_address(delivery->engine, leg->address.transport, &to->peer))
+		if (legs_is_own_address(delivery->engine, leg->address.transport, &to->peer)) {
+			code = 404;
 			continue;
+		}
 		to->receipt = delivery->number;
 		struct packet *packet = delivery_packet(delivery);
 		rc = send_by(delivery, packet, leg, to);
 		packet_release(packet);
 		if (rc) {
 			error = strerrorname_np(rc);
+			code = rc == EMSGSIZE ? 513 : 503;
 			continue;
 		}
 		if (!delivery->hunt.client && !delivery->awaits_answer) /* that was it */
@@ -164,23 +193,23 @@ static void try_next(struct delivery *delivery, const char *error)
 	if (rc == ENOBUFS)
 		refuse(delivery);
 	else
-		fail(delivery, error);
+		fail(delivery, error, code);
 }
 
 /* ---- what comes of it ---- */
 
-static void next_address(struct delivery *delivery, const char *error)
+static void next_address(struct delivery *delivery, const char *error, uint32_t code)
 {
 	hunt_leave(&delivery->hunt);
-	try_next(delivery, error);
+	try_next(delivery, error, code);
 	delivery_let_go(delivery);
 }
 
-static void fail_over(struct delivery *delivery, const char *error)
+static void fail_over(struct delivery *delivery, const char *error, uint32_t code)
 {
 	hunt_mark_dead(&delivery->hunt, error);
 	if (delivery->is_queued)
-		next_address(delivery, error);
+		next_address(delivery, error, code);
 }
 
 static void silence_over(struct timer *timer)
@@ -190,7 +219,7 @@ static void silence_over(struct timer *timer)
 	if (!delivery->is_queued || !hunt_has_next(&delivery->hunt))
 		return;
 	hunt_abandon(&delivery->hunt);
-	try_next(delivery, "ETIMEDOUT");
+	try_next(delivery, "ETIMEDOUT", 408);
 	delivery_let_go(delivery);
 }
 
@@ -216,7 +245,7 @@ static void too_late(struct timer *timer)
 	if (delivery->resolve)
 		resolve_cancel(delivery->resolve);
 	delivery->resolve = NULL;
-	fail(delivery, "ETIMEDOUT");
+	fail(delivery, "ETIMEDOUT", 408);
 }
 
 /* It rings for too long. */
@@ -237,7 +266,7 @@ void delivery_give_up(struct delivery *delivery, struct span reason)
 	}
 	resolve_cancel(delivery->resolve);
 	delivery->resolve = NULL;
-	fail(delivery, "ECANCELED");
+	fail(delivery, "ECANCELED", 487);
 	delivery_let_go(delivery);
 }
 
@@ -263,7 +292,7 @@ static void answered(struct delivery *delivery, struct packet *response)
 	uint32_t code = response->msg.code;
 	hunt_heard(&delivery->hunt, response);
 	if (code == 503 && delivery->is_queued && hunt_has_next(&delivery->hunt)) {
-		next_address(delivery, NULL);
+		next_address(delivery, NULL, 503);
 		return;
 	}
 	delivery_finish(delivery, DELIVERY_ARRIVED, NULL);
@@ -298,10 +327,10 @@ static void told(void *user, struct client *client, enum client_news news, struc
 		answered(delivery, response);
 		return;
 	case CLIENT_TIMED_OUT:
-		fail_over(delivery, "ETIMEDOUT");
+		fail_over(delivery, "ETIMEDOUT", 408);
 		return;
 	case CLIENT_FAILED:
-		fail_over(delivery, client->error);
+		fail_over(delivery, client->error, 503);
 		return;
 	case CLIENT_ENDED:
 		delivery->hunt.client = NULL;
@@ -316,7 +345,7 @@ static void take_targets(struct delivery *delivery, enum locate_result result,
 	const struct locate_target *targets, uint32_t n)
 {
 	hunt_begin(&delivery->hunt, targets, n);
-	try_next(delivery, locate_errno_name(result));
+	try_next(delivery, locate_errno_name(result), resolve_code(result));
 }
 
 static void located(
@@ -328,15 +357,15 @@ static void located(
 	delivery_let_go(delivery);
 }
 
-/* Where it goes: as asked, or by the first Route, or by the Request-URI. */
-static bool next_hop_of(
+/* Where it goes: as asked, or by the first Route, or by the Request-URI. A code: nowhere. */
+static uint32_t next_hop_of(
 	struct packet *packet, const struct uri *to, struct uri *next, uint64_t *seed)
 {
 	struct route route;
 	route_request(packet, &route);
 	*next = to ? *to : route.next_hop;
 	*seed = route.loop_part;
-	return to || route.code == 0;
+	return to ? 0 : route.code;
 }
 
 static void find_targets(struct delivery *delivery, struct packet *packet, const struct uri *to)
@@ -345,8 +374,9 @@ static void find_targets(struct delivery *delivery, struct packet *packet, const
 	struct locate_target targets[RESOLVE_NOW_MAX];
 	struct uri next;
 	uint64_t seed; /* the same for all requests that are to meet (RFC 3261 16.11) */
-	if (!next_hop_of(packet, to, &next, &seed)) {
-		delivery_finish(delivery, DELIVERY_FAILED, "EHOSTUNREACH");
+	uint32_t code = next_hop_of(packet, to, &next, &seed);
+	if (code) {
+		fail(delivery, "EHOSTUNREACH", code);
 		return;
 	}
 	bool has_share = delivery->is_own || delivery_take_share(delivery,

@@ -70,6 +70,10 @@ local known = {
 --- `do_retransmits = false` there is no transaction over UDP: then the CANCEL comes, and what is delivered likewise meets its INVITE;
 --- the callback is called by the first response, or with "ETIMEDOUT" when none came in `timeout` or 64 T1 (32 s); an ACK has arrived
 --- when it has left.
+--- When nobody could be reached or answered, the callback comes too late to answer whoever sent the request: the engine does, as
+--- forward would. 500 for an address that cannot be reached (RFC 3261 16.7 (6)), 408 for an INVITE that nobody answered, unless it
+--- was sent once, nothing for other requests nobody answered (RFC 4320 4.2), 483, 420, 416 and the like as a proxy does. Not what
+--- the script cancelled.
 ---@param request viaduct.Message one that came in, or of sip.request; a response goes back by its Via
 ---@param given table|nil `id` ("Call-ID CSeq-number"), `callid` (Call-ID), `callback` function(error, delivery), called once unless it is cancelled: error nil when it arrived, else an errno name ("ETIMEDOUT", "EHOSTUNREACH", "ENOPROTOOPT", "ECONNREFUSED", "ENOBUFS" no room: its sender was answered 503, "ECANCELED" its sender gave up while names were looked up and was answered 487 ...), `timeout` seconds to wait for an answer, `leg` to leave by, `dst_addr` "ip:port", URI or { proto, addr, port }, `do_retransmits`
 ---@param by_default boolean

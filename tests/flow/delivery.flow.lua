@@ -219,6 +219,7 @@ flow "nothing is delivered to ourselves, neither what came in nor a request of o
 		poke(net, alice)
 		net:expect_log "told EHOSTUNREACH of probe 7"
 		alice:request("OPTIONS", "sip:bob@192.0.2.1", { call_id = "c" })
+		alice:expect(404)
 		net:expect_log "told EHOSTUNREACH of c 1"
 		net:counts { received = 2, deliveries_failed = 3 }
 		rest(net)
@@ -420,10 +421,11 @@ return { receive = function(msg)
 end }]],
 	run = function(net)
 		local alice, bob = parties(net, "alice", "bob")
-		alice:request("INVITE", "sip:bob@198.51.100.8")
+		local invite = alice:request("INVITE", "sip:bob@198.51.100.8")
 		local came = bob:expect "INVITE"
 		net:advance(2.1)
 		net:expect_log "told ETIMEDOUT"
+		relayed.expect_failure(alice, invite, 408)
 		bob:take_all()
 		bob:reply(200, { request = came })
 		alice:expect(200)

@@ -154,7 +154,7 @@ for _, way in ipairs(ways_down) do
 	}
 end
 
-flow "a delivery that a stalled connection did not take is told as a failure when that is closed, and never as sent" {
+flow "a delivery that a stalled connection did not take is told and answered as a failure when that is closed, never as sent" {
 	legs = LEGS,
 	script_text = [[
 local sip = require "viaduct"
@@ -173,6 +173,7 @@ end }]],
 		net:advance(10.1)
 		net:expect_log "told ETIMEDOUT"
 		net:expect_log "send.failed"
+		alice:expect(500)
 		rest(net)
 	end,
 }
