@@ -26,15 +26,16 @@ static int add_own_via(struct packet *packet, const struct leg *leg, struct span
 	if (msg_find(msg, HDR_MAX_FORWARDS, 0) < 0 &&
 		edit_add(msg, hdr_name(HDR_MAX_FORWARDS), SPAN("70")))
 		return EDIT_TOO_MANY;
-	char *line = edit_line_room(msg, 1, leg->via_n + BRANCH_TEXT_MAX + 16), *out = line;
+	char *line = edit_lines_room(msg, 1, leg->via_n + BRANCH_TEXT_MAX + 16), *out = line;
 	if (!line)
 		return EDIT_TOO_MANY;
 	out = put_text(put_span(out, span_of(leg->via, leg->via_n)), ";branch=");
 	char *begin = out;
 	out = put_hex64(put_text(out, "z9hG4bK"), random);
 	*branch = span_between(begin, out);
-	struct span via = span_between(line, put_text(out, "\r\n"));
-	edit_insert_lines(msg, 0, HDR_VIA, &via, 1);
+	out = put_text(out, "\r\n");
+	edit_lines_written(msg, out);
+	edit_insert_lines(msg, 0, &(struct edit_line){span_between(line, out), HDR_VIA}, 1);
 	return 0;
 }
 

@@ -22,86 +22,75 @@ static struct own_hops own_hops(const struct packet *packet, const struct leg *o
 	return (struct own_hops){.leg = {out, in}, .n = in == out ? 1 : 2};
 }
 
-static int add_record_routes(struct packet *packet, const struct own_hops *hops, uint64_t mark)
-{
-	struct msg *msg = &packet->msg;
-	struct span line[2];
-	uint32_t room = 0;
-	for (uint32_t i = 0; i < hops->n; i++)
-		room += hops->leg[i]->record_route_n + RR_REST_MAX;
-	char *out = edit_line_room(msg, hops->n, room);
-	if (!out)
-		return EDIT_TOO_MANY;
-	for (uint32_t i = 0; i < hops->n; i++) {
-		const struct leg *leg = hops->leg[i];
-		char *begin = out;
-		out = put_span(out, span_of(leg->record_route, leg->record_route_n));
-		out = put_hex64(put_text(out, ";lr;d="), mark);
-		out = put_text(out, ">\r\n");
-		line[i] = span_between(begin, out);
-	}
-	int at = msg_find(msg, HDR_RECORD_ROUTE, 0);
-	if (at < 0)
-		at = msg_find(msg, HDR_VIA, 0);
-	edit_insert_lines(msg, at, HDR_RECORD_ROUTE, line, hops->n);
-	return 0;
-}
-
-struct own_branch {
-	struct branch_below below;
-	char text[BRANCH_TEXT_MAX];
+/* Record-Route lines, then Via lines, one behind the other. */
+struct own_lines {
+	struct edit_line line[4];
 	uint32_t n;
+	char *out; /* behind the last one */
 };
 
-/* From below: each vouches for the one under it. */
-static void make_branches(struct packet *packet, const struct own_hops *hops,
-	const struct route *route, uint32_t number, struct own_branch branch[2])
+static void end_line(struct own_lines *lines, enum hdr_id id, char *begin, char *out)
 {
-	struct branch_below below = branch_below(msg_top_via(&packet->msg));
-	for (uint32_t i = hops->n; i-- > 0;) {
-		struct own_branch *own = &branch[i];
-		own->below = below;
-		uint64_t part =
-			branch_answer_part(&route->seed, &hops->leg[i]->shown, &below, number);
-		own->n = (uint32_t)(put_branch(own->text, part, route->loop_part, number) -
-				    own->text);
-		below = (struct branch_below){.branch = span_of(own->text, own->n)};
+	lines->out = put_text(out, "\r\n");
+	lines->line[lines->n++] = (struct edit_line){span_between(begin, lines->out), id};
+}
+
+static void put_record_routes(struct own_lines *lines, const struct own_hops *hops, uint64_t mark)
+{
+	for (uint32_t i = 0; i < hops->n; i++) {
+		const struct leg *leg = hops->leg[i];
+		char *begin = lines->out, *out = begin;
+		out = put_span(out, span_of(leg->record_route, leg->record_route_n));
+		out = put_hex64(put_text(out, ";lr;d="), mark);
+		*out++ = '>';
+		end_line(lines, HDR_RECORD_ROUTE, begin, out);
 	}
 }
 
-/* The lowest one says on which connection the answer goes back, if the request came by a stream. */
-static int add_vias(struct packet *packet, const struct own_hops *hops, const struct route *route,
-	uint32_t number, struct outgoing *made)
+/* Returns where its branch ends. */
+static char *put_via(char *out, const struct leg *leg, struct span branch)
 {
-	struct msg *msg = &packet->msg;
-	struct own_branch branch[2];
-	struct span line[2];
+	out = put_text(put_span(out, span_of(leg->via, leg->via_n)), ";branch=");
+	return put_span(out, branch);
+}
+
+/* Where an answer goes back on, if the request came by a stream. */
+static char *put_connection(char *out, const struct packet *packet, const struct route *route,
+	const struct branch_below *below)
+{
 	uint64_t connection = packet->from.connection;
-	uint32_t room = 0;
-	for (uint32_t i = 0; i < hops->n; i++)
-		room += hops->leg[i]->via_n + VIA_REST_MAX;
-	char *out = edit_line_room(msg, hops->n, room);
-	if (!out)
-		return EDIT_TOO_MANY;
-	make_branches(packet, hops, route, number, branch);
-	for (uint32_t i = 0; i < hops->n; i++) {
-		char *begin = out;
-		out = put_span(out, span_of(hops->leg[i]->via, hops->leg[i]->via_n));
-		out = put_text(out, ";branch=");
-		if (i == 0)
-			made->branch = span_of(out, branch[0].n);
-		out = put_span(out, span_of(branch[i].text, branch[i].n));
-		if (connection && i == hops->n - 1) {
-			out = put_hex64(put_text(out, ";i="), connection);
-			out = put_hex64(out,
-				branch_connection_part(&route->seed, &branch[i].below, connection));
-		}
-		out = put_text(out, "\r\n");
-		line[i] = span_between(begin, out);
+	if (!connection)
+		return out;
+	out = put_hex64(put_text(out, ";i="), connection);
+	return put_hex64(out, branch_connection_part(&route->seed, below, connection));
+}
+
+/* Each vouches for the one under it; the lowest one says on which connection the answer goes back.
+ */
+static struct span put_vias(struct own_lines *lines, struct packet *packet,
+	const struct own_hops *hops, const struct route *route, uint32_t number)
+{
+	const struct branch_below lowest = branch_below(msg_top_via(&packet->msg));
+	struct branch_below below = lowest;
+	char text[2][BRANCH_TEXT_MAX];
+	struct span branch[2];
+	for (uint32_t i = hops->n; i-- > 0;) {
+		uint64_t part =
+			branch_answer_part(&route->seed, &hops->leg[i]->shown, &below, number);
+		branch[i] =
+			span_between(text[i], put_branch(text[i], part, route->loop_part, number));
+		below = (struct branch_below){.branch = branch[i]};
 	}
-	edit_insert_lines(msg, msg_find(msg, HDR_VIA, 0), HDR_VIA, line, hops->n);
-	made->vias = (int)hops->n;
-	return 0;
+	struct span top = {0};
+	for (uint32_t i = 0; i < hops->n; i++) {
+		char *begin = lines->out, *out = put_via(begin, hops->leg[i], branch[i]);
+		if (i == 0)
+			top = span_of(out - branch[i].n, branch[i].n);
+		if (i == hops->n - 1)
+			out = put_connection(out, packet, route, &lowest);
+		end_line(lines, HDR_VIA, begin, out);
+	}
+	return top;
 }
 
 /* In requests that may form a dialog: later ones follow the route set that made (RFC 3261 16.6
@@ -173,16 +162,41 @@ static int apply_route(struct packet *packet, const struct route *route, const s
 	return rc;
 }
 
+/* Record-Route goes before those of others, or before Via. */
+static void insert(struct msg *msg, const struct own_lines *lines, uint32_t record_routes)
+{
+	int at = record_routes ? msg_find(msg, HDR_RECORD_ROUTE, 0) : -1;
+	if (at < 0)
+		record_routes = 0;
+	else
+		edit_insert_lines(msg, at, lines->line, record_routes);
+	edit_insert_lines(msg, msg_find(msg, HDR_VIA, 0), lines->line + record_routes,
+		lines->n - record_routes);
+}
+
 int outgoing_edit(struct packet *packet, const struct route *route, struct leg *out,
 	uint32_t number, struct outgoing *made)
 {
 	struct msg *msg = &packet->msg;
 	bool record = wants_record_route(packet);
-	const struct nameaddr *from = msg_from(msg);
 	struct own_hops hops = own_hops(packet, out);
+	struct own_lines lines = {.n = 0};
+	uint32_t room = 0;
 	*made = (struct outgoing){0};
 	int rc = set_max_forwards(msg, route->hops_left) | apply_route(packet, route, out);
-	if (record && rc == 0)
-		rc = add_record_routes(packet, &hops, from ? route->seed.mark : 0);
-	return rc == 0 ? add_vias(packet, &hops, route, number, made) : rc;
+	if (rc)
+		return rc;
+	for (uint32_t i = 0; i < hops.n; i++)
+		room += hops.leg[i]->via_n + VIA_REST_MAX +
+			(record ? hops.leg[i]->record_route_n + RR_REST_MAX : 0);
+	lines.out = edit_lines_room(msg, hops.n << record, room);
+	if (!lines.out)
+		return EDIT_TOO_MANY;
+	if (record)
+		put_record_routes(&lines, &hops, msg_from(msg) ? route->seed.mark : 0);
+	made->branch = put_vias(&lines, packet, &hops, route, number);
+	made->vias = (int)hops.n;
+	edit_lines_written(msg, lines.out);
+	insert(msg, &lines, record ? hops.n : 0);
+	return 0;
 }

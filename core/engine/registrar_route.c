@@ -190,8 +190,8 @@ static bool is_address_of(
 {
 	struct leg *leg;
 	return uri && (uri->scheme == URI_SIP || uri->scheme == URI_SIPS) &&
-	       (!uri->port || legs_is_self(packet->engine, uri, &leg)) &&
-	       registrar_in_domains(registrar, uri->host);
+	       registrar_in_domains(registrar, uri->host) &&
+	       (!uri->port || legs_is_self(packet->engine, uri, &leg));
 }
 
 bool registrar_is_asked_itself(struct packet *packet, const struct registrar *registrar)

@@ -179,28 +179,33 @@ int edit_insert(struct msg *msg, int at, enum hdr_id id, struct span value)
 	return 0;
 }
 
-char *edit_line_room(struct msg *msg, uint32_t lines, uint32_t n)
+char *edit_lines_room(struct msg *msg, uint32_t lines, uint32_t n)
 {
 	if (msg->n_headers + lines > MSG_HEADERS_MAX || !fits(msg, n, 0))
 		return NULL;
 	return arena_alloc(&msg->arena, n);
 }
 
-void edit_insert_lines(
-	struct msg *msg, int at, enum hdr_id id, const struct span *lines, uint32_t n)
+void edit_lines_written(struct msg *msg, char *end)
 {
-	uint32_t name_n = hdr_name(id).n;
+	arena_shrink(&msg->arena, end);
+}
+
+void edit_insert_lines(struct msg *msg, int at, const struct edit_line *lines, uint32_t n)
+{
 	at = at < 0 ? 0 : at;
 	headers_open(msg, at, (int)n);
-	for (uint32_t i = 0; i < n; i++)
-		header_fill(msg, at + (int)i, id,
-			(struct hdr){.line = lines[i].p,
-				.line_n = (uint16_t)lines[i].n,
+	for (uint32_t i = 0; i < n; i++) {
+		struct span text = lines[i].text;
+		uint32_t name_n = hdr_name(lines[i].id).n;
+		header_fill(msg, at + (int)i, lines[i].id,
+			(struct hdr){.line = text.p,
+				.line_n = (uint16_t)text.n,
 				.value_at = (uint16_t)(name_n + 2),
-				.value_n = (uint16_t)(lines[i].n - name_n - 4),
+				.value_n = (uint16_t)(text.n - name_n - 4),
 				.name_n = (uint16_t)name_n});
-	arena_shrink(&msg->arena, (char *)(uintptr_t)span_end(lines[n - 1]));
-	views_changed(msg, id);
+		views_changed(msg, lines[i].id);
+	}
 }
 
 int edit_value(struct msg *msg, int i, struct span value)

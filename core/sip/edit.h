@@ -36,14 +36,19 @@ int edit_pop_value(struct msg *msg, enum hdr_id id);
 int edit_uri(struct msg *msg, struct span uri);
 /* Body, with Content-Length following; `type` is the new Content-Type, empty: leave it. */
 int edit_body(struct msg *msg, struct span body, struct span type);
-/* Header lines that we made ourselves, for messages that pass by the thousand: edit_line_room gives
- * a place in the arena for so many lines of together at most `n` bytes, edit_insert_lines puts them
- * before header `at`. A line is "Name: value" with its CRLF, from parts known to be clean; the
- * lines stand one behind the other, and nothing else may be edited in between. NULL when a limit
+/* Header lines that we made ourselves, for messages that pass by the thousand. A line is "Name:
+ * value" with its CRLF, from parts known to be clean. */
+struct edit_line {
+	struct span text;
+	enum hdr_id id;
+};
+/* A place in the arena for so many lines of together at most `n` bytes, one behind the other;
+ * nothing else may be edited before edit_lines_written says where they end. NULL when a limit
  * stands against it. */
-char *edit_line_room(struct msg *msg, uint32_t lines, uint32_t n);
-void edit_insert_lines(
-	struct msg *msg, int at, enum hdr_id id, const struct span *lines, uint32_t n);
+char *edit_lines_room(struct msg *msg, uint32_t lines, uint32_t n);
+void edit_lines_written(struct msg *msg, char *end);
+/* Puts them before header `at`. */
+void edit_insert_lines(struct msg *msg, int at, const struct edit_line *lines, uint32_t n);
 /* What edits change, so that several different messages can be made of one. Texts in the arena
  * stay. */
 struct edit_state {

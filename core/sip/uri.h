@@ -34,8 +34,16 @@ const char *uri_skip(const char *p, const char *end, struct uri *uri);
 bool host_is_valid(struct span host);
 /* The first parameter of that name, escapes and letter case aside; false when absent. The value is
  * as written, p NULL when there is no '='. */
-bool uri_param(const struct uri *uri, struct span name, struct span *value);
-bool uri_has_param(const struct uri *uri, struct span name);
+bool uri_find_param(const struct uri *uri, struct span name, struct span *value);
+static inline bool uri_param(const struct uri *uri, struct span name, struct span *value)
+{
+	return uri->params.n && uri_find_param(uri, name, value); /* most have none */
+}
+static inline bool uri_has_param(const struct uri *uri, struct span name)
+{
+	struct span value;
+	return uri_param(uri, name, &value);
+}
 /* ";transport=", default by scheme: NONE when nothing says (RFC 3263 4.1), TLS for sips. An unknown
  * transport gives false. */
 bool uri_transport(const struct uri *uri, enum transport *transport);

@@ -62,19 +62,13 @@ static struct span behind_first(struct span params)
 	return params.n ? span_from(params, 1) : params;
 }
 
-bool uri_param(const struct uri *uri, struct span name, struct span *value)
+bool uri_find_param(const struct uri *uri, struct span name, struct span *value)
 {
 	struct span rest = behind_first(uri->params), found;
 	while (pair_next(&rest, ';', &found, value))
 		if (escaped_eq(found, name, CASE_FOLDED))
 			return true;
 	return false;
-}
-
-bool uri_has_param(const struct uri *uri, struct span name)
-{
-	struct span value;
-	return uri_param(uri, name, &value);
 }
 
 bool uri_transport(const struct uri *uri, enum transport *transport)
