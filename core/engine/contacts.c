@@ -135,6 +135,36 @@ struct span contact_word_uri(
 	return span_between(text, at);
 }
 
+/* A URI may say what to send there too: method and headers (RFC 3261 19.1.5), such as the Replaces
+ * of an attended transfer (RFC 3891). Whoever wrote them behind the URI that was `sent` meant them
+ * for what `text` stands for now. p NULL: it is too long. */
+static struct span with_what_to_send(
+	struct packet *packet, struct span text, const struct uri *sent)
+{
+	struct span method = {NULL, 0}, headers = sent->headers;
+	struct uri made;
+	bool has_method = uri_param(sent, SPAN("method"), &method) && method.n;
+	if (!headers.n && !has_method)
+		return text;
+	uint64_t room = (uint64_t)text.n + sizeof ";method=?&" + method.n + headers.n;
+	if (!text.p || room > URI_LENGTH_MAX || uri_parse(text, &made))
+		return span_of(NULL, 0);
+	char *begin = arena_alloc(&packet->msg.arena, (uint32_t)room), *out = begin;
+	out = put_span(out, made.headers.p ? span_between(text.p, made.headers.p - 1) : text);
+	if (has_method && !uri_has_param(&made, SPAN("method")))
+		out = put_span(put_text(out, ";method="), method);
+	struct span parts[] = {made.headers, headers};
+	char separator = '?';
+	for (int i = 0; i < 2; i++)
+		if (parts[i].n) {
+			*out++ = separator;
+			out = put_span(out, parts[i]);
+			separator = '&';
+		}
+	arena_shrink(&packet->msg.arena, out);
+	return span_between(begin, out);
+}
+
 /* ---- one URI ---- */
 
 struct rewriting {
@@ -169,6 +199,8 @@ static struct span replacement(struct rewriting *rewriting, const struct uri *ur
 			packet, uri, contact_of(uri), rewriting->in->place, rewriting->out);
 		break;
 	}
+	if (is_refer_to)
+		text = with_what_to_send(packet, text, uri);
 	if (!text.p)
 		rewriting->code = 513;
 	return text;
@@ -299,7 +331,9 @@ bool contact_at(struct packet *packet, uint32_t number, struct contact_at *at)
 int contact_put(struct packet *packet, const struct contact_at *at, struct span uri)
 {
 	struct msg *msg = &packet->msg;
-	if (at->all.n + (uint64_t)uri.n + 2 > MSG_HEADER_LENGTH_MAX)
+	if (at->is_refer_to)
+		uri = with_what_to_send(packet, uri, &at->value.uri);
+	if (!uri.p || at->all.n + (uint64_t)uri.n + 2 > MSG_HEADER_LENGTH_MAX)
 		return EDIT_TOO_MANY;
 	char text[MSG_HEADER_LENGTH_MAX];
 	char *out = put_span(text, span_between(at->all.p, at->value.text.p));

@@ -4,9 +4,9 @@
  * (sip/contact_token.h); coming in at B it is read, and becomes the contact again when it leaves by
  * A, or a word at C that leads to A when it leaves by C. So it is for Contact of requests and of
  * responses of every class, and for the Request-URI. Refer-To is only turned back: any other URI
- * there is for the one who is asked to look up. Route, Record-Route and Service-Route are not
- * touched (RFC 3608 6.2); a REGISTER that has a Path gets our part of it (RFC 3327 5.2), for the
- * Path goes before the contact.
+ * there is for the one who is asked to look up; method and headers behind the word stay. Route,
+ * Record-Route and Service-Route are not touched (RFC 3608 6.2); a REGISTER that has a Path gets
+ * our part of it (RFC 3327 5.2), for the Path goes before the contact.
  *
  * Left as they are: what is not sip or sips, `*`, and contacts with `gr`, which is reachable from
  * anywhere by definition and may not be changed (RFC 5627). */

@@ -46,8 +46,8 @@ flow "rewrite_contact makes a word of a contact, and turns it back with the leg 
 		alice:expect "MESSAGE" { uri = "sip:alice@10.0.0.7:5062;transport=udp", from = "10.0.0.1:5060" }
 		net:expect_log("asked c_1 udp:192.0.2.1:5070 nowhere false")
 		bob:request("REFER", "sip:c_1@192.0.2.1:5070",
-			{ headers = { "Refer-To: <sip:c_1@192.0.2.1:5070>" }, contact = "<sip:c_1@192.0.2.1:5070>;x=y, <sip:bob@198.51.100.8>" })
-		alice:expect "REFER" { ["Refer-To"] = "<sip:alice@10.0.0.7:5062;transport=udp>",
+			{ headers = { "Refer-To: <sip:c_1@192.0.2.1:5070;method=INVITE?Replaces=x%3Bto-tag%3D1>" }, contact = "<sip:c_1@192.0.2.1:5070>;x=y, <sip:bob@198.51.100.8>" })
+		alice:expect "REFER" { ["Refer-To"] = "<sip:alice@10.0.0.7:5062;transport=udp;method=INVITE?Replaces=x%3Bto-tag%3D1>",
 			Contact = "<sip:alice@10.0.0.7:5062;transport=udp>;x=y, <sip:c_3@10.0.0.1:5060>" }
 		net:expect_log("asked c_1 udp:192.0.2.1:5070 udp:10.0.0.1:5060 false")
 	end,
