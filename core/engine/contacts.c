@@ -14,10 +14,20 @@ bool contact_is_at_us(struct packet *packet, const struct uri *uri)
 	return legs_have(packet->engine, uri->host, uri_port_or_default(uri));
 }
 
-/* What stands behind the scheme. */
-static struct span contact_of(const struct uri *uri)
+/* Its contacts are for whoever it goes to, who makes requests of them (RFC 3261 8.1.3.4, 21.4.23):
+ * what they say to send there has to be readable. */
+static bool is_redirect(const struct msg *msg)
 {
-	return span_from(uri->text, uri->scheme_name.n + 1);
+	return !msg->is_request && (msg->code / 100 == 3 || msg->code == 485);
+}
+
+/* What a word stands for: all behind the scheme, but for headers that stay readable. */
+static struct span contact_of(const struct uri *uri, bool headers_stay)
+{
+	struct span contact = span_from(uri->text, uri->scheme_name.n + 1);
+	if (headers_stay && uri->headers.n)
+		contact.n -= 1 + uri->headers.n;
+	return contact;
 }
 
 /* ---- words ---- */
@@ -179,6 +189,7 @@ static struct span replacement(struct rewriting *rewriting, const struct uri *ur
 	struct packet *packet = rewriting->packet;
 	struct contact_found found;
 	struct span text = {NULL, 0};
+	bool redirects = is_redirect(&packet->msg);
 	if (!is_sip(uri))
 		return text;
 	switch (contact_read(packet, uri, &found)) {
@@ -195,11 +206,11 @@ static struct span replacement(struct rewriting *rewriting, const struct uri *ur
 	case CONTACT_PLAIN:
 		if (is_refer_to || (may_have_marks(uri) && uri_has_param(uri, SPAN("gr"))))
 			return text;
-		text = shown_as_word(
-			packet, uri, contact_of(uri), rewriting->in->place, rewriting->out);
+		text = shown_as_word(packet, uri, contact_of(uri, redirects), rewriting->in->place,
+			rewriting->out);
 		break;
 	}
-	if (is_refer_to)
+	if (is_refer_to || redirects)
 		text = with_what_to_send(packet, text, uri);
 	if (!text.p)
 		rewriting->code = 513;
@@ -319,6 +330,7 @@ bool contact_at(struct packet *packet, uint32_t number, struct contact_at *at)
 			while (next_value(k == 0, &rest, &value))
 				if (nameaddr_parse(value, &at->value) == 0 &&
 					is_sip(&at->value.uri) && number-- == 0) {
+					at->contact = contact_of(&at->value.uri, is_redirect(msg));
 					at->is_last =
 						!rest.n && msg_find(msg, ids[k], i + 1) < 0 &&
 						(k == 1 || msg_find(msg, HDR_REFER_TO, 0) < 0);
@@ -331,7 +343,7 @@ bool contact_at(struct packet *packet, uint32_t number, struct contact_at *at)
 int contact_put(struct packet *packet, const struct contact_at *at, struct span uri)
 {
 	struct msg *msg = &packet->msg;
-	if (at->is_refer_to)
+	if (at->is_refer_to || is_redirect(msg))
 		uri = with_what_to_send(packet, uri, &at->value.uri);
 	if (!uri.p || at->all.n + (uint64_t)uri.n + 2 > MSG_HEADER_LENGTH_MAX)
 		return EDIT_TOO_MANY;

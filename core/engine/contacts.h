@@ -4,9 +4,10 @@
  * (sip/contact_token.h); coming in at B it is read, and becomes the contact again when it leaves by
  * A, or a word at C that leads to A when it leaves by C. So it is for Contact of requests and of
  * responses of every class, and for the Request-URI. Refer-To is only turned back: any other URI
- * there is for the one who is asked to look up; method and headers behind the word stay. Route,
- * Record-Route and Service-Route are not touched (RFC 3608 6.2); a REGISTER that has a Path gets
- * our part of it (RFC 3327 5.2), for the Path goes before the contact.
+ * there is for the one who is asked to look up; method and headers behind the word stay, as they
+ * do, to be read, in the contacts of a redirection (RFC 3261 19.1.5). Route, Record-Route and
+ * Service-Route are not touched (RFC 3608 6.2); a REGISTER that has a Path gets our part of it (RFC
+ * 3327 5.2), for the Path goes before the contact.
  *
  * Left as they are: what is not sip or sips, `*`, and contacts with `gr`, which is reachable from
  * anywhere by definition and may not be changed (RFC 5627). */
@@ -41,8 +42,9 @@ uint32_t contacts_rewrite(struct packet *packet, const struct leg *out);
 struct contact_at {
 	int header; /* index in the message */
 	bool is_refer_to;
-	bool is_last;	 /* there are surely no more */
-	struct span all; /* value of the header */
+	bool is_last;	     /* there are surely no more */
+	struct span all;     /* value of the header */
+	struct span contact; /* what is to be hidden: behind "sip:" */
 	struct nameaddr value;
 };
 bool contact_at(struct packet *packet, uint32_t number, struct contact_at *at);

@@ -120,7 +120,7 @@ int vd_proxy_send(vd_script *script, int proxy, double message);
 // An error answer of the proxy; a response is dropped.
 int vd_proxy_refuse(vd_script *script, int proxy, double message, uint32_t code, const char *reason, uint32_t reason_n);
 
-// Contacts that a script rewrites: the text behind "sip:", and the user part when it is a word (letters, digits, - . _) at one of our legs, else nothing.
+// Contacts that a script rewrites: what is to be hidden, behind "sip:" (not of the Request-URI), and the user part when it is a word (letters, digits, - . _) at one of our legs, else nothing.
 typedef struct vd_contact {
 	vd_value contact, word;
 	int is_refer_to;

@@ -208,10 +208,9 @@ static bool is_word(struct span s)
 	return span_is(s, CHAR_HOST);
 }
 
-static void give_contact(struct packet *packet, const struct uri *uri, vd_contact *out)
+static void give_word(struct packet *packet, const struct uri *uri, vd_contact *out)
 {
 	bool ours = is_word(uri->user) && contact_is_at_us(packet, uri);
-	give(&out->contact, span_from(uri->text, uri->scheme_name.n + 1));
 	give(&out->word, ours ? uri->user : span_of("", 0));
 }
 
@@ -230,7 +229,7 @@ int vd_contact_of_uri(struct vd_script *script, double handle, vd_contact *out)
 	const struct uri *uri = sip_request_uri(packet);
 	if (!uri)
 		return VD_ABSENT;
-	give_contact(packet, uri, out);
+	give_word(packet, uri, out);
 	return VD_OK;
 }
 
@@ -283,7 +282,8 @@ int vd_contact_at(struct vd_script *script, double handle, uint32_t number, vd_c
 		return VD_ABSENT;
 	if (number >= CONTACTS_MAX)
 		return VD_LIMIT;
-	give_contact(packet, &at.value.uri, out);
+	give(&out->contact, at.contact);
+	give_word(packet, &at.value.uri, out);
 	out->is_refer_to = at.is_refer_to;
 	out->is_last = at.is_last;
 	return VD_OK;

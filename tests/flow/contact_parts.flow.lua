@@ -32,3 +32,42 @@ flow "Refer-To keeps method and headers behind a word, so that an attended trans
 		refers("<sip:alice@10.0.0.7:5062>", ";unknown=x", "sip:alice@10.0.0.7:5062")
 	end,
 }
+
+-- Bob's answer of that code with that Contact, as alice gets it.
+local function answered(net, alice, bob, code, contact)
+	alice:request("INVITE", BOB_URI)
+	bob:expect "INVITE"
+	bob:send_bytes((bob:response_text(code):gsub("Contact: [^\r]*\r\n", "")
+		:gsub("\r\n\r\n", function() return ("\r\nContact: %s\r\n\r\n"):format(contact) end)))
+	return alice:expect(code)
+end
+
+-- Either way of making words: "b" and letters.
+for title, options in pairs { ["the words that are built in"] = "", ["a cipher of the script"] = "rewrite_crypt = function(data) return data end" } do
+	flow("a redirection keeps method and headers behind its words, for the caller sends them (RFC 3261 8.1.3.4), with " .. title) {
+		legs = LEGS, script_text = script(options),
+		run = function(net)
+			local alice, bob = sides(net)
+			local carol = net:phone("carol", "udp:198.51.100.9:5060")
+			local function shown(code, contact)
+				local seen = answered(net, alice, bob, code, contact):header "Contact"
+				return seen, (seen:gsub("b%w+@10%.0%.0%.1:5060", "WORD@P"))
+			end
+			for _, code in ipairs { 302, 485 } do
+				local _, form = shown(code, ("<sip:carol@198.51.100.9;method=MESSAGE;x=y%s>;q=0.5, <tel:+1>"):format(REPLACES))
+				net:equal(form, ("<sip:WORD@P;method=MESSAGE%s>;q=0.5, <tel:+1>"):format(REPLACES), "Contact")
+			end
+			local _, dialog = shown(200, ("<sip:carol@198.51.100.9%s>"):format(REPLACES))
+			net:equal(dialog, "<sip:WORD@P>", "Contact that no request is made of")
+			-- the caller tries there, or refers somebody there
+			local seen = shown(302, ("<sip:carol@198.51.100.9%s>"):format(REPLACES))
+			alice:request("INVITE", seen:match "<(sip:[^?]+)")
+			local came = carol:expect "INVITE" { uri = "sip:carol@198.51.100.9", from = "192.0.2.1:5070" }
+			alice:request("REFER", BOB_URI, { headers = { "Refer-To: " .. seen } })
+			bob:expect "REFER" { ["Refer-To"] = ("<sip:carol@198.51.100.9%s>"):format(REPLACES) }
+			-- a word that is turned back in a redirection
+			local word = came:header("Contact"):match "<(.*)>"
+			net:equal(shown(302, ("<%s%s>"):format(word, REPLACES)), ("<%s%s>"):format(alice:contact():match "<(.*)>", REPLACES), "Contact")
+		end,
+	}
+end
