@@ -4,6 +4,8 @@
 #include "base/put.h"
 #include "sip/edit.h"
 
+enum { LOGGED_MAX = 200 }; /* bytes of a Contact, in a line of the log */
+
 static bool is_sip(const struct uri *uri)
 {
 	return uri->scheme == URI_SIP || uri->scheme == URI_SIPS;
@@ -179,42 +181,40 @@ static struct span with_what_to_send(
 
 struct rewriting {
 	struct packet *packet;
-	const struct leg *in, *out;
-	uint32_t code; /* why the request cannot go on */
+	const struct leg *in, *out; /* out NULL: a script has rewritten what can be read */
+	uint32_t code;		    /* why the request cannot go on */
 };
 
-/* What stands for the URI on the other side; p NULL: leave it. */
-static struct span replacement(struct rewriting *rewriting, const struct uri *uri, bool is_refer_to)
+/* What stands for the URI on the other side into `*text`; p NULL: leave it. 0, or the code that
+ * says why nothing can. */
+static uint32_t replacement(
+	struct rewriting *rewriting, const struct uri *uri, bool is_refer_to, struct span *text)
 {
 	struct packet *packet = rewriting->packet;
 	struct contact_found found;
-	struct span text = {NULL, 0};
 	bool redirects = is_redirect(&packet->msg);
-	if (!is_sip(uri))
-		return text;
+	if (!is_sip(uri) || !rewriting->out)
+		return 0;
 	switch (contact_read(packet, uri, &found)) {
 	case CONTACT_OURS:
-		text = contact_shown(packet, uri, &found, rewriting->out);
+		*text = contact_shown(packet, uri, &found, rewriting->out);
 		break;
 	case CONTACT_BAD:
 		packet->engine->count[COUNT_contacts_refused]++;
-		rewriting->code = 404;
 		if (packet->msg.is_request)
-			return text;
+			return 404;
 		/* A response has to reach its end: the word is hidden like any contact. */
 		/* fall through */
 	case CONTACT_PLAIN:
 		if (is_refer_to || (may_have_marks(uri) && uri_has_param(uri, SPAN("gr"))))
-			return text;
-		text = shown_as_word(packet, uri, contact_of(uri, redirects), rewriting->in->place,
+			return 0;
+		*text = shown_as_word(packet, uri, contact_of(uri, redirects), rewriting->in->place,
 			rewriting->out);
 		break;
 	}
 	if (is_refer_to || redirects)
-		text = with_what_to_send(packet, text, uri);
-	if (!text.p)
-		rewriting->code = 513;
-	return text;
+		*text = with_what_to_send(packet, *text, uri);
+	return text->p ? 0 : 513;
 }
 
 /* ---- headers ---- */
@@ -243,44 +243,137 @@ static bool next_value(bool is_list, struct span *rest, struct span *value)
 	return value->n > 0;
 }
 
-/* What stands between the values stays as it is. */
-static void rewrite_header(struct rewriting *rewriting, int i)
+enum fate { VALUE_STAYS, VALUE_REPLACED, VALUE_REMOVED };
+
+/* Nobody tells a peer that the Contact of its response is wrong, and the other side must not see it
+ * as it is: the response goes on without. */
+static enum fate fate_of(struct rewriting *rewriting, struct span value, bool is_refer_to,
+	struct nameaddr *nameaddr, struct span *uri)
+{
+	bool may_remove = !rewriting->packet->msg.is_request && !is_refer_to;
+	if (nameaddr_parse(value, nameaddr) < 0)
+		return may_remove && value.n && !span_eq(value, SPAN("*")) ? VALUE_REMOVED
+									   : VALUE_STAYS;
+	uint32_t code = replacement(rewriting, &nameaddr->uri, is_refer_to, uri);
+	if (code && may_remove)
+		return VALUE_REMOVED;
+	if (code)
+		rewriting->code = code;
+	return !code && uri->p ? VALUE_REPLACED : VALUE_STAYS;
+}
+
+/* Logged once a second at most: a peer decides how often this happens. */
+static void tell_removed(struct engine *engine, struct span value)
+{
+	int64_t second = engine_now_ms(engine) / 1000;
+	engine->count[COUNT_contacts_removed]++;
+	if (engine->contact_removed_second == second)
+		return;
+	engine->contact_removed_second = second;
+	value.n = value.n < LOGGED_MAX ? value.n : LOGGED_MAX;
+	log_event(engine->log, LOG_WARN, "contact.removed", LOG_TEXT("contact", value));
+}
+
+/* A header value that is written anew. */
+struct copy {
+	char text[MSG_HEADER_LENGTH_MAX], *out;
+	const char *from;     /* what of the old value is before this is in `text`, or gone */
+	const char *kept_end; /* of the last value that stays; NULL: none so far */
+	bool changed;
+};
+
+/* False when there is no room, for that and `more` bytes. */
+static bool copy_until(struct copy *copy, const char *end, uint64_t more)
+{
+	struct span part = span_between(copy->from, end);
+	if (part.n + more > (uint64_t)(copy->text + sizeof copy->text - copy->out))
+		return false;
+	copy->out = put_span(copy->out, part);
+	copy->from = end;
+	return true;
+}
+
+/* With the comma before it, and when none stays before it, with the one behind it. */
+static bool copy_without(struct copy *copy, struct span value, struct span rest)
+{
+	copy->changed = true;
+	if (!copy->kept_end) {
+		copy->from = rest.p;
+		return true;
+	}
+	if (copy->from < copy->kept_end && !copy_until(copy, copy->kept_end, 0))
+		return false;
+	copy->from = span_end(value);
+	return true;
+}
+
+static bool copy_with(struct copy *copy, const struct nameaddr *value, struct span uri)
+{
+	copy->changed = true;
+	if (!copy_until(copy, value->text.p, (uint64_t)value->text.n + uri.n + 2))
+		return false;
+	copy->out = put_value(copy->out, value, uri);
+	copy->from = span_end(value->text);
+	return true;
+}
+
+/* What stands between the values stays as it is. False: it does not fit. */
+static bool copy_values(
+	struct rewriting *rewriting, struct copy *copy, struct span all, bool is_refer_to)
+{
+	struct span rest = all, value;
+	while (next_value(!is_refer_to, &rest, &value)) {
+		struct nameaddr nameaddr;
+		struct span uri = {NULL, 0};
+		enum fate fate = fate_of(rewriting, value, is_refer_to, &nameaddr, &uri);
+		if (fate == VALUE_REMOVED) {
+			tell_removed(rewriting->packet->engine, value);
+			if (!copy_without(copy, value, rest))
+				return false;
+			continue;
+		}
+		if (fate == VALUE_REPLACED && !copy_with(copy, &nameaddr, uri))
+			return false;
+		if (value.n)
+			copy->kept_end = span_end(value);
+	}
+	return !copy->changed || copy_until(copy, span_end(all), 0);
+}
+
+/* False: the header is gone. */
+static bool rewrite_header(struct rewriting *rewriting, int i)
 {
 	struct msg *msg = &rewriting->packet->msg;
 	bool is_refer_to = msg->id[i] == HDR_REFER_TO;
-	struct span all = msg_unfolded(msg, i), rest = all, value;
-	char text[MSG_HEADER_LENGTH_MAX], *out = text;
-	const char *copied = all.p;
-	while (next_value(!is_refer_to, &rest, &value)) {
-		struct nameaddr nameaddr;
-		if (nameaddr_parse(value, &nameaddr) < 0)
-			continue;
-		struct span uri = replacement(rewriting, &nameaddr.uri, is_refer_to);
-		if (!uri.p)
-			continue;
-		uint64_t n = (uint64_t)(span_end(nameaddr.text) - copied) + uri.n + 2;
-		if (n > (uint64_t)(text + sizeof text - out)) {
-			rewriting->code = 513;
-			return;
-		}
-		out = put_span(out, span_between(copied, nameaddr.text.p));
-		out = put_value(out, &nameaddr, uri);
-		copied = span_end(nameaddr.text);
-	}
-	struct span tail = span_between(copied, span_end(all));
-	if (copied == all.p)
-		return;
-	if (tail.n > (uint64_t)(text + sizeof text - out) ||
-		edit_clean_value(msg, i, span_between(text, put_span(out, tail))) < 0)
+	struct span all = msg_unfolded(msg, i);
+	struct copy copy;
+	copy.out = copy.text;
+	copy.from = all.p;
+	copy.kept_end = NULL;
+	copy.changed = false;
+	bool fits = copy_values(rewriting, &copy, all, is_refer_to);
+	if (fits && !copy.changed)
+		return true;
+	if (fits && copy.kept_end &&
+		edit_clean_value(msg, i, span_between(copy.text, copy.out)) == 0)
+		return true;
+	if (msg->is_request || is_refer_to) {
 		rewriting->code = 513;
+		return true;
+	}
+	if (copy.kept_end)
+		tell_removed(rewriting->packet->engine, all);
+	edit_remove_at(msg, i);
+	return false;
 }
 
 static void rewrite_headers(struct rewriting *rewriting, enum hdr_id id)
 {
 	struct msg *msg = &rewriting->packet->msg;
-	for (int i = msg_find(msg, id, 0); i >= 0 && rewriting->code != 513;
-		i = msg_find(msg, id, i + 1))
-		rewrite_header(rewriting, i);
+	for (int i = msg_find(msg, id, 0); i >= 0 && rewriting->code != 513;) {
+		bool stays = rewrite_header(rewriting, i);
+		i = msg_find(msg, id, stays ? i + 1 : i);
+	}
 }
 
 /* RFC 3327 5.2: the registrar sends by Path before it looks at the contact, so that has to lead
@@ -315,6 +408,12 @@ uint32_t contacts_rewrite(struct packet *packet, const struct leg *out)
 		msg_find(msg, HDR_PATH, 0) >= 0)
 		rewriting.code = add_path(packet, rewriting.in, out);
 	return rewriting.code;
+}
+
+void contacts_remove_unreadable(struct packet *packet)
+{
+	struct rewriting rewriting = {.packet = packet};
+	rewrite_headers(&rewriting, HDR_CONTACT);
 }
 
 /* ---- one by one, for scripts ---- */

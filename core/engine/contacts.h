@@ -34,8 +34,11 @@ enum contact_kind contact_read(
 struct span contact_shown(struct packet *packet, const struct uri *uri,
 	const struct contact_found *found, const struct leg *out);
 /* All headers of a message that is about to leave by `out`. 0, or the code to answer: 404 a word
- * that is none, 513 too long. A response is changed as far as it can be, and always 0. */
+ * that is none, 513 too long. A response is always 0: values of its Contact that cannot be hidden
+ * are removed and counted. */
 uint32_t contacts_rewrite(struct packet *packet, const struct leg *out);
+/* The same for a response whose contacts a script has rewritten, as far as one can read them. */
+void contacts_remove_unreadable(struct packet *packet);
 
 /* For scripts that rewrite on their own: the sip or sips URI of that number in Contact, then
  * Refer-To; false: there are no more. */

@@ -121,6 +121,7 @@ struct engine {
 	uint64_t count[COUNTERS];
 	int64_t undecided_second;
 	int64_t send_failed_second; /* when that was logged last */
+	int64_t contact_removed_second;
 
 	struct packet **packets; /* by slot */
 	uint32_t n_packets, n_live;

@@ -381,7 +381,10 @@ static void send_response(struct packet *packet)
 	const struct leg *out = &packet->engine->legs.leg[packet->to.leg];
 	for (int i = 0; i < packet->own_vias; i++)
 		edit_pop_value(msg, HDR_VIA);
-	if (proxy_hides(proxy, packet_leg(packet), out) && !proxy->by_script)
+	bool hides = proxy_hides(proxy, packet_leg(packet), out);
+	if (hides && proxy->by_script)
+		contacts_remove_unreadable(packet);
+	else if (hides)
 		contacts_rewrite(packet, out);
 	struct iovec iov[WORLD_IOV_MAX];
 	bool stream = transport_is_reliable(out->address.transport);

@@ -71,3 +71,50 @@ for title, options in pairs { ["the words that are built in"] = "", ["a cipher o
 		end,
 	}
 end
+
+-- ---- values nobody can hide ----
+
+local LONG = ("<sip:%s@10.2.0.1>"):format(("x"):rep(2100))
+local unreadable = {
+	LONG, "<sip:bob@10.2.0.1", "sip: 10.2.0.1:5060", "<sip:bob@10.2.0.1 >", "<sip:bo b@10.2.0.1>", '"bob <sip:bob@10.2.0.1>',
+}
+
+local function is_without(net, response, what)
+	net:is_true(not response.text:find("10.2.0.1", 1, true), what .. " does not leave")
+	net:equal(response:header "Contact", nil, "Contact")
+end
+
+for title, options in pairs { ["by the words that are built in"] = "", ["by a script"] = "rewrite_contact = function() return 'w' end" } do
+	flow("a response whose Contact cannot be read or hidden goes on without it, counted and logged once a second, " .. title) {
+		legs = LEGS, script_text = script(options),
+		run = function(net)
+			local alice, bob = sides(net)
+			local n = 0
+			for _, contact in ipairs(unreadable) do
+				if contact ~= LONG or options == "" then
+					is_without(net, answered(net, alice, bob, 200, contact), contact)
+					n = n + 1
+				end
+			end
+			net:counts { contacts_removed = n }
+			net:equal(net:count_log "contact.removed", 1, "lines in this second")
+			net:expect_log "contact.removed"
+		end,
+	}
+end
+
+flow "values beside one that cannot be hidden stay, with the commas between them" {
+	legs = LEGS, script_text = script(),
+	run = function(net)
+		local alice, bob = sides(net)
+		local good, bad = "<sip:carol@198.51.100.9>;q=1", "<sip:bo b@10.2.0.1>"
+		for given, wanted in pairs {
+			[bad .. ", GOOD"] = "GOOD", ["GOOD , " .. bad] = "GOOD", ["GOOD,  <tel:+1>, " .. bad .. " , GOOD"] = "GOOD,  <tel:+1> , GOOD",
+			[bad .. ", " .. LONG .. ", GOOD"] = "GOOD", ["<tel:+1>, " .. bad] = "<tel:+1>", [bad .. "\r\nContact: GOOD"] = "GOOD",
+		} do
+			local seen = answered(net, alice, bob, 302, (given:gsub("GOOD", good))):header "Contact" or "none"
+			net:equal((seen:gsub("<sip:b%w+@10%.0%.0%.1:5060>;q=1", "GOOD")), wanted, "Contact of " .. given)
+		end
+		net:expect_log "contact.removed"
+	end,
+}
