@@ -121,7 +121,7 @@ static struct span wrapped(struct msg *msg, struct span uri)
 	return span_between(text, out);
 }
 
-static int remove_last_route(struct msg *msg)
+int outgoing_remove_last_route(struct msg *msg)
 {
 	int last = -1;
 	for (int i = msg_find(msg, HDR_ROUTE, 0); i >= 0; i = msg_find(msg, HDR_ROUTE, i + 1))
@@ -146,7 +146,7 @@ static int apply_route(struct packet *packet, const struct route *route, const s
 	int rc = 0;
 	if (route->undo_strict) {
 		struct span uri = arena_copy(&msg->arena, route->request_uri);
-		rc |= remove_last_route(msg);
+		rc |= outgoing_remove_last_route(msg);
 		rc |= edit_uri(msg, uri);
 	}
 	if (route->found)

@@ -14,3 +14,6 @@ struct outgoing {
  * reached on the way. */
 int outgoing_edit(struct packet *packet, const struct route *route, struct leg *out,
 	uint32_t number, struct outgoing *made);
+/* What undoing a strict router takes (route_is_strict), beside the new Request-URI: 0 or a negative
+ * enum edit_error. There has to be a Route. */
+int outgoing_remove_last_route(struct msg *msg);

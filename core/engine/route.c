@@ -90,6 +90,13 @@ static void undo_strict_router(struct packet *packet, struct route *route, struc
 	*request_uri = uri;
 }
 
+bool route_is_strict(struct packet *packet, struct uri *request_uri)
+{
+	struct route route = {0};
+	undo_strict_router(packet, &route, request_uri);
+	return route.undo_strict;
+}
+
 /* The Request-URI may be a word of ours: the contact behind it is meant, and the place that leads
  * to it. What a Contact says behind '?' is not for a Request-URI (RFC 3261 19.1.1). */
 static void read_contact(struct packet *packet, struct route *route, struct uri *request_uri)

@@ -27,6 +27,9 @@ struct route {
 };
 
 void route_request(struct packet *packet, struct route *route);
+/* Whether a strict router put us into the Request-URI; then `*request_uri` becomes the one that is
+ * meant: the last Route (RFC 3261 16.4). */
+bool route_is_strict(struct packet *packet, struct uri *request_uri);
 /* Where such a request leaves by: as the word in the Request-URI says; the side a binding came
  * from; as our own Route says; the leg that names the target's network; of two sides the other one;
  * where it came in. */

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "engine/contacts.h"
 #include "engine/forward.h"
+#include "engine/outgoing.h"
 #include "script/task.h"
 #include "sip/edit.h"
 
@@ -214,11 +215,15 @@ static void give_word(struct packet *packet, const struct uri *uri, vd_contact *
 	give(&out->word, ours ? uri->user : span_of("", 0));
 }
 
-static const struct uri *sip_request_uri(struct packet *packet)
+/* The one that is meant, also behind a strict router; false: it is none. */
+static bool sip_request_uri(struct packet *packet, struct uri *uri, bool *is_strict)
 {
-	const struct uri *uri = packet->msg.is_request ? msg_ruri(&packet->msg) : NULL;
-	bool is_sip = uri && (uri->scheme == URI_SIP || uri->scheme == URI_SIPS);
-	return is_sip ? uri : NULL;
+	const struct uri *parsed = packet->msg.is_request ? msg_ruri(&packet->msg) : NULL;
+	if (!parsed)
+		return false;
+	*uri = *parsed;
+	*is_strict = route_is_strict(packet, uri);
+	return uri->scheme == URI_SIP || uri->scheme == URI_SIPS;
 }
 
 int vd_contact_of_uri(struct vd_script *script, double handle, vd_contact *out)
@@ -226,10 +231,11 @@ int vd_contact_of_uri(struct vd_script *script, double handle, vd_contact *out)
 	struct packet *packet = packet_of(script->engine, handle);
 	if (!packet)
 		return VD_GONE;
-	const struct uri *uri = sip_request_uri(packet);
-	if (!uri)
+	struct uri uri;
+	bool is_strict;
+	if (!sip_request_uri(packet, &uri, &is_strict))
 		return VD_ABSENT;
-	give_word(packet, uri, out);
+	give_word(packet, &uri, out);
 	return VD_OK;
 }
 
@@ -256,12 +262,17 @@ int vd_contact_set_uri(struct vd_script *script, double handle, const char *cont
 	struct packet *packet = packet_of(script->engine, handle);
 	if (!packet)
 		return VD_GONE;
-	const struct uri *uri = sip_request_uri(packet);
-	if (!uri || n > URI_LENGTH_MAX)
-		return uri ? VD_LIMIT : VD_MISUSE;
-	struct span text = with_scheme(packet, uri, span_of(contact, n));
+	struct uri uri;
+	bool is_strict;
+	if (!sip_request_uri(packet, &uri, &is_strict))
+		return VD_MISUSE;
+	if (n > URI_LENGTH_MAX)
+		return VD_LIMIT;
+	struct span text = with_scheme(packet, &uri, span_of(contact, n));
 	if (!is_uri(text) || edit_uri(&packet->msg, text) < 0)
 		return VD_BAD_VALUE;
+	if (is_strict && outgoing_remove_last_route(&packet->msg) < 0)
+		return VD_LIMIT;
 	const struct legs *legs = &script->engine->legs;
 	for (uint32_t i = 0; spec_n && i < legs->n; i++)
 		if (legs->leg[i].state != LEG_CLOSED &&

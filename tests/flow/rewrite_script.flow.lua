@@ -64,6 +64,19 @@ flow "what rewrite_contact does not turn back is answered 404; what it does not 
 	end,
 }
 
+flow "rewrite_contact is asked about the Route in which a strict router has put the word, and the rest of the route stays (RFC 3261 16.4)" {
+	legs = LEGS, script_text = script("rewrite_contact = rewrite", NUMBERED),
+	run = function(net)
+		local alice, bob = sides(net)
+		alice:request("INVITE", BOB_URI)
+		bob:expect "INVITE" { Contact = "<sip:c_1@192.0.2.1:5070>" }
+		bob:request("BYE", "sip:192.0.2.1:5070;lr", { route = { "<sip:c_1@192.0.2.1:5070>" } })
+		alice:expect "BYE" { uri = "sip:alice@10.0.0.7:5062", Route = {}, from = "10.0.0.1:5060" }
+		bob:request("BYE", "sip:192.0.2.1:5070;lr", { route = { "<sip:10.0.0.1:5060;lr>, <sip:10.0.0.7:5062;lr>", "<sip:c_1@192.0.2.1:5070>" } })
+		alice:expect "BYE" { uri = "sip:alice@10.0.0.7:5062", Route = { "<sip:10.0.0.7:5062;lr>" } }
+	end,
+}
+
 flow "rewrite_contact is not asked within one side, unless force_rewrite says so" {
 	legs = { OUTSIDE }, script_text = script("rewrite_contact = rewrite", NUMBERED),
 	run = function(net)
