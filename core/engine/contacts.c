@@ -16,6 +16,17 @@ bool contact_is_at_us(struct packet *packet, const struct uri *uri)
 	return legs_have(packet->engine, uri->host, uri_port_or_default(uri));
 }
 
+struct span contact_word(struct packet *packet, const struct uri *uri)
+{
+	struct span user = uri->user;
+	if (!span_find(user, '%'))
+		return user;
+	char *text = arena_alloc(&packet->msg.arena, user.n);
+	uint32_t n = uri_plain_user(user, text);
+	arena_shrink(&packet->msg.arena, text + n);
+	return span_of(text, n);
+}
+
 /* Its contacts are for whoever it goes to, who makes requests of them (RFC 3261 8.1.3.4, 21.4.23):
  * what they say to send there has to be readable. */
 static bool is_redirect(const struct msg *msg)
@@ -54,7 +65,10 @@ static struct contact_key *key_of(struct packet *packet, uint32_t i)
 enum contact_kind contact_read(
 	struct packet *packet, const struct uri *uri, struct contact_found *found)
 {
-	if (!is_sip(uri) || !contact_word_is_like(uri->user) || !contact_is_at_us(packet, uri))
+	if (!is_sip(uri))
+		return CONTACT_PLAIN;
+	struct span word = contact_word(packet, uri);
+	if (!contact_word_is_like(word) || !contact_is_at_us(packet, uri))
 		return CONTACT_PLAIN;
 	struct arena *arena = &packet->msg.arena;
 	struct contact_places places = {.shown_at = packet_leg(packet)->place};
@@ -62,7 +76,7 @@ enum contact_kind contact_read(
 	struct contact_key *key;
 	uint32_t n = 0;
 	for (uint32_t i = 0; !n && (key = key_of(packet, i)) != NULL; i++)
-		n = contact_word_read(key, &places, uri->user, out);
+		n = contact_word_read(key, &places, word, out);
 	arena_shrink(arena, out + n);
 	found->contact = span_of(out, n);
 	found->leads_to = n ? legs_place(packet->engine, places.leads_to) : 0;

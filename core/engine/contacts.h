@@ -56,5 +56,8 @@ int contact_put(struct packet *packet, const struct contact_at *at, struct span 
 /* The URI that shows `word`, of CHAR_HOST, as user at `out`; p NULL: it is too long. */
 struct span contact_word_uri(
 	struct packet *packet, const struct uri *like, struct span word, const struct leg *out);
+/* The user part as a word is to be read: letters may come escaped (RFC 3261 19.1.4). In the arena
+ * then. */
+struct span contact_word(struct packet *packet, const struct uri *uri);
 /* The parts of a URI that name us: some host and port of our legs. */
 bool contact_is_at_us(struct packet *packet, const struct uri *uri);

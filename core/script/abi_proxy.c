@@ -211,8 +211,9 @@ static bool is_word(struct span s)
 
 static void give_word(struct packet *packet, const struct uri *uri, vd_contact *out)
 {
-	bool ours = is_word(uri->user) && contact_is_at_us(packet, uri);
-	give(&out->word, ours ? uri->user : span_of("", 0));
+	struct span word = contact_word(packet, uri);
+	bool ours = is_word(word) && contact_is_at_us(packet, uri);
+	give(&out->word, ours ? word : span_of("", 0));
 }
 
 /* The one that is meant, also behind a strict router; false: it is none. */

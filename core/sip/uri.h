@@ -56,6 +56,9 @@ bool uri_eq(const struct uri *a, const struct uri *b);
  * (19.1: sips is the same resource). Writes into `out` (room: text.n + 8); returns the length, 0
  * when the URI can be no AOR. */
 uint32_t uri_aor(const struct uri *uri, char *out);
+/* The user part with unneeded escapes undone (RFC 3261 19.1.4), of a URI that was parsed. Writes
+ * into `out` (room: user.n); returns the length. */
+uint32_t uri_plain_user(struct span user, char *out);
 /* As a Request-URI: without headers and the method parameter, which are not for the one it is sent
  * to (RFC 3261 19.1.1, 19.1.5). Writes into `out` (room: text.n); returns the length. */
 uint32_t uri_as_target(const struct uri *uri, char *out);

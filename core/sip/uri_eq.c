@@ -195,6 +195,11 @@ static char *put_user(char *out, struct span user)
 	return out;
 }
 
+uint32_t uri_plain_user(struct span user, char *out)
+{
+	return (uint32_t)(put_user(out, user) - out);
+}
+
 static char *put_host(char *out, struct span host)
 {
 	struct addr ip;

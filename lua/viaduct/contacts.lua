@@ -117,6 +117,9 @@ local function crypted(crypt, data, dir, add2mac)
 	local result = crypt(data, dir, add2mac)
 	if result ~= nil and type(result) ~= "string" then
 		misuse.callback(crypt, "rewrite_crypt returns a text or nil, not a %s", type(result))
+	elseif result == "" then
+		misuse.callback(crypt, "rewrite_crypt returned '', which is no contact: it returns nil for what it cannot %s",
+			dir == 1 and "encipher" or "decipher")
 	end
 	return result
 end

@@ -118,3 +118,20 @@ flow "values beside one that cannot be hidden stay, with the commas between them
 		net:expect_log "contact.removed"
 	end,
 }
+
+-- ---- escapes ----
+
+for title, options in pairs { ["the words that are built in"] = "", ["a cipher of the script"] = "rewrite_crypt = function(data) return data end" } do
+	flow("a word whose letters come escaped is the same word (RFC 3261 19.1.4), with " .. title) {
+		legs = LEGS, script_text = script(options),
+		run = function(net)
+			local alice, bob = sides(net)
+			alice:request("INVITE", BOB_URI)
+			local word = bob:expect("INVITE"):header("Contact"):match "^<sip:(b%w+)@"
+			local escaped = word:gsub("[ab2]", function(c) return ("%%%02x"):format(c:byte()) end)
+			bob:request("REFER", ("sip:%s@192.0.2.1:5070"):format(escaped),
+				{ headers = { ("Refer-To: <sip:%s@192.0.2.1:5070>"):format(escaped) } })
+			alice:expect "REFER" { uri = "sip:alice@10.0.0.7:5062", ["Refer-To"] = alice:contact() }
+		end,
+	}
+end

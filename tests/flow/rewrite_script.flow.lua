@@ -165,6 +165,17 @@ flow "rewrite_crypt enciphers the words that are built in, and what it refuses i
 	end,
 }
 
+flow "a rewrite_crypt that returns an empty text is told so: 500, with its line in the log" {
+	legs = LEGS, script_text = script "rewrite_crypt = function() return '' end",
+	run = function(net)
+		local alice, bob = sides(net)
+		alice:request("INVITE", BOB_URI)
+		alice:expect(500)
+		bob:expect_nothing()
+		net:expect_log "rewrite_crypt returned '', which is no contact"
+	end,
+}
+
 -- ---- do_nat ----
 
 local HELPER = [[
