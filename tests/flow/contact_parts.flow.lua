@@ -34,7 +34,7 @@ flow "Refer-To keeps method and headers behind a word, so that an attended trans
 }
 
 -- Bob's answer of that code with that Contact, as alice gets it.
-local function answered(net, alice, bob, code, contact)
+local function answered(alice, bob, code, contact)
 	alice:request("INVITE", BOB_URI)
 	bob:expect "INVITE"
 	bob:send_bytes((bob:response_text(code):gsub("Contact: [^\r]*\r\n", "")
@@ -43,14 +43,18 @@ local function answered(net, alice, bob, code, contact)
 end
 
 -- Either way of making words: "b" and letters.
-for title, options in pairs { ["the words that are built in"] = "", ["a cipher of the script"] = "rewrite_crypt = function(data) return data end" } do
+local CIPHERS = {
+	["the words that are built in"] = "", ["a cipher of the script"] = "rewrite_crypt = function(data) return data end",
+}
+
+for title, options in pairs(CIPHERS) do
 	flow("a redirection keeps method and headers behind its words, for the caller sends them (RFC 3261 8.1.3.4), with " .. title) {
 		legs = LEGS, script_text = script(options),
 		run = function(net)
 			local alice, bob = sides(net)
 			local carol = net:phone("carol", "udp:198.51.100.9:5060")
 			local function shown(code, contact)
-				local seen = answered(net, alice, bob, code, contact):header "Contact"
+				local seen = answered(alice, bob, code, contact):header "Contact"
 				return seen, (seen:gsub("b%w+@10%.0%.0%.1:5060", "WORD@P"))
 			end
 			for _, code in ipairs { 302, 485 } do
@@ -84,7 +88,9 @@ local function is_without(net, response, what)
 	net:equal(response:header "Contact", nil, "Contact")
 end
 
-for title, options in pairs { ["by the words that are built in"] = "", ["by a script"] = "rewrite_contact = function() return 'w' end" } do
+local WAYS = { ["by the words that are built in"] = "", ["by a script"] = "rewrite_contact = function() return 'w' end" }
+
+for title, options in pairs(WAYS) do
 	flow("a response whose Contact cannot be read or hidden goes on without it, counted and logged once a second, " .. title) {
 		legs = LEGS, script_text = script(options),
 		run = function(net)
@@ -92,7 +98,7 @@ for title, options in pairs { ["by the words that are built in"] = "", ["by a sc
 			local n = 0
 			for _, contact in ipairs(unreadable) do
 				if contact ~= LONG or options == "" then
-					is_without(net, answered(net, alice, bob, 200, contact), contact)
+					is_without(net, answered(alice, bob, 200, contact), contact)
 					n = n + 1
 				end
 			end
@@ -112,7 +118,7 @@ flow "values beside one that cannot be hidden stay, with the commas between them
 			[bad .. ", GOOD"] = "GOOD", ["GOOD , " .. bad] = "GOOD", ["GOOD,  <tel:+1>, " .. bad .. " , GOOD"] = "GOOD,  <tel:+1> , GOOD",
 			[bad .. ", " .. LONG .. ", GOOD"] = "GOOD", ["<tel:+1>, " .. bad] = "<tel:+1>", [bad .. "\r\nContact: GOOD"] = "GOOD",
 		} do
-			local seen = answered(net, alice, bob, 302, (given:gsub("GOOD", good))):header "Contact" or "none"
+			local seen = answered(alice, bob, 302, (given:gsub("GOOD", good))):header "Contact" or "none"
 			net:equal((seen:gsub("<sip:b%w+@10%.0%.0%.1:5060>;q=1", "GOOD")), wanted, "Contact of " .. given)
 		end
 		net:expect_log "contact.removed"
@@ -121,7 +127,7 @@ flow "values beside one that cannot be hidden stay, with the commas between them
 
 -- ---- escapes ----
 
-for title, options in pairs { ["the words that are built in"] = "", ["a cipher of the script"] = "rewrite_crypt = function(data) return data end" } do
+for title, options in pairs(CIPHERS) do
 	flow("a word whose letters come escaped is the same word (RFC 3261 19.1.4), with " .. title) {
 		legs = LEGS, script_text = script(options),
 		run = function(net)

@@ -46,7 +46,8 @@ flow "rewrite_contact makes a word of a contact, and turns it back with the leg 
 		alice:expect "MESSAGE" { uri = "sip:alice@10.0.0.7:5062;transport=udp", from = "10.0.0.1:5060" }
 		net:expect_log("asked c_1 udp:192.0.2.1:5070 nowhere false")
 		bob:request("REFER", "sip:c_1@192.0.2.1:5070",
-			{ headers = { "Refer-To: <sip:c_1@192.0.2.1:5070;method=INVITE?Replaces=x%3Bto-tag%3D1>" }, contact = "<sip:c_1@192.0.2.1:5070>;x=y, <sip:bob@198.51.100.8>" })
+			{ headers = { "Refer-To: <sip:c_1@192.0.2.1:5070;method=INVITE?Replaces=x%3Bto-tag%3D1>" },
+			contact = "<sip:c_1@192.0.2.1:5070>;x=y, <sip:bob@198.51.100.8>" })
 		alice:expect "REFER" { ["Refer-To"] = "<sip:alice@10.0.0.7:5062;transport=udp;method=INVITE?Replaces=x%3Bto-tag%3D1>",
 			Contact = "<sip:alice@10.0.0.7:5062;transport=udp>;x=y, <sip:c_3@10.0.0.1:5060>" }
 		net:expect_log("asked c_1 udp:192.0.2.1:5070 udp:10.0.0.1:5060 false")
@@ -64,7 +65,7 @@ flow "what rewrite_contact does not turn back is answered 404; what it does not 
 	end,
 }
 
-flow "rewrite_contact is asked about the Route in which a strict router has put the word, and the rest of the route stays (RFC 3261 16.4)" {
+flow "rewrite_contact is asked about the Route in which a strict router has put the word; other Routes stay (RFC 3261 16.4)" {
 	legs = LEGS, script_text = script("rewrite_contact = rewrite", NUMBERED),
 	run = function(net)
 		local alice, bob = sides(net)
@@ -72,7 +73,8 @@ flow "rewrite_contact is asked about the Route in which a strict router has put 
 		bob:expect "INVITE" { Contact = "<sip:c_1@192.0.2.1:5070>" }
 		bob:request("BYE", "sip:192.0.2.1:5070;lr", { route = { "<sip:c_1@192.0.2.1:5070>" } })
 		alice:expect "BYE" { uri = "sip:alice@10.0.0.7:5062", Route = {}, from = "10.0.0.1:5060" }
-		bob:request("BYE", "sip:192.0.2.1:5070;lr", { route = { "<sip:10.0.0.1:5060;lr>, <sip:10.0.0.7:5062;lr>", "<sip:c_1@192.0.2.1:5070>" } })
+		bob:request("BYE", "sip:192.0.2.1:5070;lr",
+			{ route = { "<sip:10.0.0.1:5060;lr>, <sip:10.0.0.7:5062;lr>", "<sip:c_1@192.0.2.1:5070>" } })
 		alice:expect "BYE" { uri = "sip:alice@10.0.0.7:5062", Route = { "<sip:10.0.0.7:5062;lr>" } }
 	end,
 }
