@@ -21,6 +21,22 @@ static uint32_t bucket_of(const struct table *table, uint64_t hash)
 	return i < table->n_buckets ? i : (uint32_t)hash & (round - 1);
 }
 
+static void put(struct table_link **at, struct table_link *link)
+{
+	link->next = *at;
+	link->at = at;
+	if (link->next)
+		link->next->at = &link->next;
+	*at = link;
+}
+
+static void take_out(struct table_link *link)
+{
+	*link->at = link->next;
+	if (link->next)
+		link->next->at = link->at;
+}
+
 static void grow(struct table *table)
 {
 	uint32_t added = table->n_buckets;
@@ -44,9 +60,8 @@ static void grow(struct table *table)
 			from = &link->next;
 			continue;
 		}
-		*from = link->next;
-		link->next = *to;
-		*to = link;
+		take_out(link);
+		put(to, link);
 	}
 }
 
@@ -62,19 +77,14 @@ void table_insert(struct table *table, struct table_link *link, uint64_t hash)
 {
 	if (table->n >= table->n_buckets)
 		grow(table);
-	struct table_link **bucket = bucket_at(table, bucket_of(table, hash));
 	link->hash = hash;
-	link->next = *bucket;
-	*bucket = link;
+	put(bucket_at(table, bucket_of(table, hash)), link);
 	table->n++;
 }
 
 void table_remove(struct table *table, struct table_link *link)
 {
-	struct table_link **at = bucket_at(table, bucket_of(table, link->hash));
-	while (*at != link)
-		at = &(*at)->next;
-	*at = link->next;
+	take_out(link);
 	link->next = NULL;
 	table->n--;
 }

@@ -1,12 +1,13 @@
 /* A hash table of records that embed a link, growing by one bucket at a time (linear hashing): no
- * insert ever moves more than one bucket, however large the table is. The table owns its buckets,
+ * insert ever moves more than one bucket, however large the table is, and records are taken out at
+ * once, however many of one hash there are. The table owns its buckets,
  * never the records. Several records may have the same hash; the owner compares. */
 #pragma once
 
 #include <stdint.h>
 
 struct table_link {
-	struct table_link *next;
+	struct table_link *next, **at;
 	uint64_t hash;
 };
 

@@ -8,7 +8,7 @@
 #include "engine/party.h"
 
 struct accept {
-	struct table_link link; /* in engine->accepts, by Call-ID and CSeq number */
+	struct table_link by_invite, by_dialog; /* engine->accepts, engine->accepted */
 	struct txn_key invite;
 	struct engine *engine;
 	struct timer timer;
@@ -20,17 +20,28 @@ struct accept {
 	char bytes[];
 };
 
-static uint64_t hash_of(struct packet *request)
+/* Of a dialog: by Call-ID, CSeq number and the To-tag, which nobody else makes up. */
+static uint64_t hash_of(struct packet *request, const struct nameaddr *to)
 {
-	struct branch_seed seed = branch_seed(request);
-	return siphash_end(&seed.request);
+	struct siphash_state hash = branch_seed(request).request;
+	siphash_add(&hash, to ? nameaddr_tag(to) : span_of("", 0));
+	return siphash_end(&hash);
+}
+
+static struct msg *read_back(const struct accept *accept)
+{
+	struct msg *answer = &accept->engine->scratch;
+	struct msg_error error;
+	msg_fini(answer);
+	return msg_parse(answer, span_of(accept->bytes, accept->n), &error) ? NULL : answer;
 }
 
 static void end(struct accept *accept)
 {
 	struct engine *engine = accept->engine;
 	timers_cancel(&engine->timers, &accept->timer);
-	table_remove(&engine->accepts, &accept->link);
+	table_remove(&engine->accepts, &accept->by_invite);
+	table_remove(&engine->accepted, &accept->by_dialog);
 	engine->legs.leg[accept->to.leg].n_transactions--;
 	engine->unheard[party_of_source(engine, &accept->to.peer)] -= accept->is_lossy;
 	engine_free_later(engine, accept); /* what was sent from it leaves with the turn */
@@ -86,7 +97,10 @@ void accept_begin(struct packet *invite, struct span bytes)
 	accept->is_lossy = !transport_is_reliable(packet_leg(invite)->address.transport);
 	accept->n = bytes.n;
 	memcpy(accept->bytes, bytes.p, bytes.n);
-	table_insert(&engine->accepts, &accept->link, hash_of(invite));
+	struct msg *answer = read_back(accept);
+	table_insert(&engine->accepts, &accept->by_invite, key.hash);
+	table_insert(&engine->accepted, &accept->by_dialog,
+		hash_of(invite, answer ? msg_to(answer) : NULL));
 	engine->legs.leg[accept->to.leg].n_transactions++;
 	engine->unheard[party_of_source(engine, &accept->to.peer)] += accept->is_lossy;
 	arm(accept, now_ms + accept->interval_ms);
@@ -100,32 +114,46 @@ static bool has_tag(const struct nameaddr *value, const struct nameaddr *other)
 /* Of the dialog that the answer made (RFC 3261 12): its branch is another. */
 static bool is_acknowledged_by(const struct accept *accept, struct packet *ack)
 {
-	struct msg *answer = &accept->engine->scratch;
-	struct msg_error error;
-	msg_fini(answer);
-	return msg_parse(answer, span_of(accept->bytes, accept->n), &error) == 0 &&
+	struct msg *answer = read_back(accept);
+	return answer &&
 	       span_eq(msg_value(answer, HDR_CALL_ID), msg_value(&ack->msg, HDR_CALL_ID)) &&
 	       has_tag(msg_from(answer), msg_from(&ack->msg)) &&
 	       has_tag(msg_to(answer), msg_to(&ack->msg));
 }
 
-void accepts_take(struct packet *request)
+static void take_ack(struct packet *ack)
 {
-	struct engine *engine = request->engine;
-	bool is_ack = request->msg.method_id == METHOD_ACK;
-	struct txn_key key;
-	if (!is_ack && request->msg.method_id != METHOD_INVITE)
-		return;
-	struct table_link *next, *link = table_first(&engine->accepts, hash_of(request));
+	struct table *accepted = &ack->engine->accepted;
+	struct table_link *next, *link = table_first(accepted, hash_of(ack, msg_to(&ack->msg)));
 	for (; link; link = next) {
-		struct accept *accept = (struct accept *)link;
+		struct accept *accept =
+			(struct accept *)((char *)link - offsetof(struct accept, by_dialog));
 		next = table_next(link);
-		if (is_ack && is_acknowledged_by(accept, request))
+		if (is_acknowledged_by(accept, ack))
 			end(accept);
-		else if (!is_ack && txn_key_server(&request->msg, &engine->key, &key) &&
-			 txn_key_eq(key, accept->invite))
+	}
+}
+
+static void take_invite(struct packet *invite)
+{
+	struct engine *engine = invite->engine;
+	struct txn_key key;
+	if (!txn_key_server(&invite->msg, &engine->key, &key))
+		return;
+	struct table_link *link = table_first(&engine->accepts, key.hash);
+	for (; link; link = table_next(link)) {
+		struct accept *accept = (struct accept *)link;
+		if (txn_key_eq(key, accept->invite))
 			send_again(accept);
 	}
+}
+
+void accepts_take(struct packet *request)
+{
+	if (request->msg.method_id == METHOD_ACK)
+		take_ack(request);
+	else if (request->msg.method_id == METHOD_INVITE)
+		take_invite(request);
 }
 
 void accepts_free_all(struct engine *engine)
@@ -135,4 +163,5 @@ void accepts_free_all(struct engine *engine)
 	while ((link = table_walk(&engine->accepts, &bucket, NULL)))
 		end((struct accept *)link);
 	table_fini(&engine->accepts);
+	table_fini(&engine->accepted);
 }

@@ -382,7 +382,8 @@ static void find_targets(struct delivery *delivery, struct packet *packet, const
 	}
 	bool has_share = delivery->is_own || delivery_take_share(delivery,
 						     party_of_source(engine, &delivery->from.peer));
-	if (!has_share || !delivery_take_share(delivery, party_of_host(engine, next.host))) {
+	struct span maddr, host = uri_param(&next, SPAN("maddr"), &maddr) ? maddr : next.host;
+	if (!has_share || !delivery_take_share(delivery, party_of_host(engine, host))) {
 		refuse(delivery);
 		return;
 	}

@@ -128,8 +128,9 @@ struct engine {
 	struct packet *pool, *turn;
 	struct msg_rooms rooms; /* of messages that are worked on */
 
-	struct table transactions;			    /* struct client and struct relay */
-	struct table accepts;				    /* 2xx of ours that await their ACK */
+	struct table transactions; /* struct client and struct relay */
+	/* 2xx of ours that await their ACK, by the key of their INVITE and by dialog. */
+	struct table accepts, accepted;
 	uint32_t in_state[TXN_KIND_COUNT][TXN_STATE_COUNT]; /* how many of them */
 	struct deliveries deliveries;
 	struct unsent *unsent; /* responses that go to another address; newest first */

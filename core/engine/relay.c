@@ -179,7 +179,7 @@ static void share_breadth(struct relay *relay, uint32_t group)
 	for (branch = relay->branches; branch; branch = branch->next) {
 		if (!waits_in(branch, group))
 			continue;
-		branch->breadth = (breadth + n - 1) / n;
+		branch->breadth = breadth / n + (breadth % n != 0);
 		breadth -= branch->breadth;
 		n--;
 		if (branch->breadth || !has_any)

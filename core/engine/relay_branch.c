@@ -215,6 +215,7 @@ static bool make_request(struct branch *branch, struct leg *out, struct made *ma
 			made->cancel = client_cancel_of(msg, &made->cancel_n);
 	}
 	edit_restore(msg, saved);
+	request->proxy = NULL;
 	return !*code;
 }
 
@@ -296,6 +297,7 @@ static uint32_t next_hop_of(struct branch *branch, struct route *route)
 		route->code = code;
 	edit_restore(&request->msg, saved);
 	branch->wish = wish_of(branch, route);
+	request->proxy = NULL;
 	return route->code;
 }
 
@@ -316,7 +318,8 @@ void branch_start(struct branch *branch)
 	}
 	struct resolve_query query = {
 		.uri = &route.next_hop,
-		.routing = branch->wish.nowhere_else ? NULL : request->routing,
+		.routing = request->routing,
+		.direct = branch->wish.nowhere_else,
 		.too_big_for_udp = request->msg.head_n + request->msg.body.n > RESOLVE_UDP_MAX,
 		.seed = route.loop_part,
 	};

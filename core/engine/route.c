@@ -97,16 +97,31 @@ bool route_is_strict(struct packet *packet, struct uri *request_uri)
 	return route.undo_strict;
 }
 
+/* Without what a Contact may say and a Request-URI may not (RFC 3261 19.1.1). */
+static struct span as_target(struct packet *packet, struct span scheme, struct span contact)
+{
+	struct arena *arena = &packet->msg.arena;
+	struct uri uri;
+	if (!span_find(contact, '?') && !span_find(contact, ';'))
+		return contact;
+	char *text = arena_alloc(arena, scheme.n + 1 + contact.n), *out = put_span(text, scheme);
+	*out++ = ':';
+	if (uri_parse(span_between(text, put_span(out, contact)), &uri))
+		return contact;
+	char *target = arena_alloc(arena, uri.text.n);
+	return span_from(span_of(target, uri_as_target(&uri, target)), scheme.n + 1);
+}
+
 /* The Request-URI may be a word of ours: the contact behind it is meant, and the place that leads
- * to it. What a Contact says behind '?' is not for a Request-URI (RFC 3261 19.1.1). */
+ * to it. */
 static void read_contact(struct packet *packet, struct route *route, struct uri *request_uri)
 {
 	enum contact_kind kind = contact_read(packet, request_uri, &route->contact);
 	if (kind == CONTACT_PLAIN)
 		return;
-	const char *headers = span_find(route->contact.contact, '?');
-	if (headers)
-		route->contact.contact = span_between(route->contact.contact.p, headers);
+	if (kind == CONTACT_OURS)
+		route->contact.contact =
+			as_target(packet, request_uri->scheme_name, route->contact.contact);
 	const struct leg at_home = {.place = route->contact.leads_to};
 	struct span text = kind == CONTACT_OURS
 				   ? contact_shown(packet, request_uri, &route->contact, &at_home)

@@ -231,3 +231,27 @@ flow "a hundred INVITEs in a victim's name bring it one 200 each, and repetition
 		net:expect_log "acknowledged"
 	end,
 }
+
+flow "thousands of INVITEs of one Call-ID and CSeq, each answered 200, cost no more each than the first, and each has its ACK" {
+	script_text = [[
+local sip = require "viaduct"
+sip.dispatcher {}
+return { receive = function(msg) return msg.method == "INVITE" and msg:reply(200) or msg:drop() end }]],
+	legs = { "tcp:192.0.2.1:5060" },
+	run = function(net)
+		local N = 2000
+		local alice = net:phone("alice", "tcp:198.51.100.7:5062")
+		local sent = {}
+		for i = 1, N do
+			sent[i] = alice:request("INVITE", "sip:x@192.0.2.1", { call_id = "one", cseq = 1, from = "<sip:a@example.com>;tag=" .. i })
+		end
+		local answers = alice:take_all()
+		net:equal(#answers, N, "answers")
+		for i, answer in ipairs(answers) do
+			alice:request("ACK", "sip:x@192.0.2.1", { call_id = "one", cseq = 1, from = sent[i]:header "From", to = answer:header "To" })
+		end
+		net:advance(70)
+		alice:expect_nothing()
+		net:counts { answers_unacknowledged = 0 }
+	end,
+}

@@ -141,3 +141,23 @@ for title, options in pairs(CIPHERS) do
 		end,
 	}
 end
+
+flow "a question mark may stand in a user: a hidden contact with one is reached" {
+	legs = { "udp:10.0.0.1:5060", "udp:192.0.2.1:5070" },
+	script_text = [[
+local sip = require "viaduct"
+return { receive = sip.stateless_proxy { rewrite_key = "a key that nobody else has guessed" } }]],
+	run = function(net)
+		local alice, bob = net:phone("alice", "udp:10.0.0.7:5062"), net:phone("bob", "udp:198.51.100.8:5060")
+		alice.to, bob.to = "udp:10.0.0.1:5060", "udp:192.0.2.1:5070"
+		for contact, uri in pairs {
+			["<sip:al?ice@10.0.0.7:5062>"] = "sip:al?ice@10.0.0.7:5062",
+			["<sip:al?ice@10.0.0.7:5062;x=1;method=BYE?Subject=a>"] = "sip:al?ice@10.0.0.7:5062;x=1",
+		} do
+			alice:request("INVITE", "sip:bob@198.51.100.8:5060", { contact = contact })
+			local word = bob:expect("INVITE"):header("Contact"):match "<(.-)>"
+			bob:request("MESSAGE", word)
+			alice:expect "MESSAGE" { uri = uri }
+		end
+	end,
+}

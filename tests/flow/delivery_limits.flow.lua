@@ -38,6 +38,23 @@ flow "a source that has its share of the queue hears 503 with Retry-After, and s
 	end,
 }
 
+flow "with maddr the host is that, whatever name stands before it" {
+	script_text = acting "",
+	delivery_share = 1,
+	run = function(net)
+		local alice, bob, dave = parties(net, "alice", "bob", "dave")
+		alice:request("OPTIONS", "sip:bob@h1.example;maddr=198.51.100.8")
+		bob:expect "OPTIONS"
+		dave:request("OPTIONS", "sip:bob@h2.example;maddr=198.51.100.8")
+		dave:expect(503)
+		bob:reply(200)
+		alice:expect(200)
+		net:expect_log "told nil"
+		net:expect_log "response 200"
+		rest(net)
+	end,
+}
+
 flow "letter case makes no other host, and what a script makes is of no source" {
 	script_text = acting [[probe "sip:bob@slow.example"
 		local given, text, code = probe "sip:bob@SLOW.example"

@@ -289,3 +289,46 @@ return { receive = function() end,
 	legs = { { "udp:192.0.2.1:5060", can_deliver_to = 7 } } }]], 1, "can_deliver_to is a list of networks or a function")
 	end,
 }
+
+-- A word of the proxy in the Request-URI: reached from the side it leads to, if that side may reach it now.
+local HIDING = [[
+local sip = require "viaduct"
+local proxy = sip.stateless_proxy { rewrite_key = "a key that nobody else has guessed" }
+local is_shut = false
+return {
+	legs = {
+		{ "udp:10.0.0.1:5060", can_deliver_to = function(_, addr) return addr:find "^10%%." ~= nil end },
+		{ "udp:192.0.2.2:5060", can_deliver_to = function(_, addr) return not is_shut and not addr:find "^10%%." end },
+	},
+	receive = function(msg, leg, from)
+		if msg.method == "OPTIONS" then
+			is_shut = true
+			return msg:reply(200)
+		elseif not msg:is_request() or msg.method == "ACK" then
+			return proxy:receive(msg, leg, from)
+		end
+		return msg:forward(msg.uri, { proxy = proxy, stateless = %s })
+	end,
+}]]
+
+for is_stateless, code in pairs { [false] = 500, [true] = 503 } do
+	flow(("a word leads to no address that its leg may not reach: forward with stateless = %s"):format(is_stateless)) {
+		legs = false,
+		script_text = HIDING:format(is_stateless),
+		run = function(net)
+			local alice, bob = net:phone("alice", "udp:10.0.0.7:5062"), net:phone("bob", "udp:198.51.100.8:5060")
+			alice.to, bob.to = "udp:10.0.0.1:5060", "udp:192.0.2.2:5060"
+			alice:request("INVITE", "sip:bob@198.51.100.8:5060")
+			bob:expect "INVITE"
+			bob:reply(200)
+			local word = alice:expect(200):header("Contact"):match "<(.-)>"
+			rest(net)
+			alice:request("OPTIONS", "sip:10.0.0.1:5060")
+			alice:expect(200)
+			alice:request("MESSAGE", word)
+			alice:expect(code)
+			bob:expect_nothing()
+			rest(net)
+		end,
+	}
+end

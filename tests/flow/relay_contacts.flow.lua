@@ -156,3 +156,16 @@ return { receive = function(message) message:forward(message.uri, { %s }) end }]
 		end,
 	}
 end
+
+flow "a quiet proxy keeps no answer of a transaction to itself" {
+	script_text = [[
+local sip = require "viaduct"
+local proxy = sip.stateless_proxy { quiet = true }
+return { receive = function(req) return req:forward("sip:bob@198.51.100.8", { proxy = proxy }) end }]],
+	run = function(net)
+		local alice = net:phone("alice", "udp:198.51.100.7:5062")
+		alice:request("MESSAGE", "sip:x@192.0.2.1", { headers = { "Proxy-Require: foo" } })
+		alice:expect(420) { Unsupported = "foo" }
+		net:advance(70)
+	end,
+}

@@ -185,6 +185,22 @@ flow "who is left without a share of Max-Breadth is tried when the others have f
 	end,
 }
 
+flow "a Max-Breadth of any size is shared evenly" {
+	script_text = script "return req:forward({ BOB, CAROL }, { parallel = true })",
+	run = function(net)
+		local alice, bob, carol = parties(net, "alice", "bob", "carol")
+		for _, value in ipairs { "60", "4294967295" } do
+			alice:request("MESSAGE", "sip:x@example.com", { headers = { "Max-Breadth: " .. value } })
+			local to_bob, to_carol = bob:expect "MESSAGE", carol:expect "MESSAGE"
+			net:is_true(math.abs(to_bob:header "Max-Breadth" - to_carol:header "Max-Breadth") <= 1, "shares of " .. value)
+			bob:reply(200)
+			alice:expect(200)
+			carol:reply(200)
+		end
+		rest(net)
+	end,
+}
+
 flow "a request whose breadth is used up is answered 440 and goes nowhere (RFC 5393 5.3.3)" {
 	script_text = script "return req:forward({ BOB, CAROL }, { parallel = true })",
 	run = function(net)
