@@ -44,6 +44,18 @@ static void link_delivery(struct delivery *delivery, struct delivery **list)
 	*list = delivery;
 }
 
+void delivery_forget_request(struct delivery *delivery)
+{
+	struct deliveries *queue = &delivery->engine->deliveries;
+	if (!delivery->bytes)
+		return;
+	queue->bytes -= delivery->n;
+	while (delivery->n_parties)
+		queue->share[delivery->party[--delivery->n_parties]] -= delivery->n;
+	engine_free_later(delivery->engine, delivery->bytes);
+	delivery->bytes = NULL;
+}
+
 static void leave_queue(struct delivery *delivery)
 {
 	struct deliveries *queue = &delivery->engine->deliveries;
@@ -56,11 +68,8 @@ static void leave_queue(struct delivery *delivery)
 	link_delivery(delivery, &queue->left);
 	delivery->is_queued = false;
 	queue->n--;
-	queue->bytes -= delivery->n;
-	while (delivery->n_parties)
-		queue->share[delivery->party[--delivery->n_parties]] -= delivery->n;
-	engine_free_later(delivery->engine, delivery->bytes);
-	delivery->bytes = NULL;
+	if (!delivery->rings)
+		delivery_forget_request(delivery);
 }
 
 static void leave_key(struct delivery *delivery)
@@ -76,6 +85,7 @@ static void delivery_free(struct delivery *delivery)
 {
 	struct engine *engine = delivery->engine;
 	leave_queue(delivery);
+	delivery_forget_request(delivery);
 	timers_cancel(&engine->timers, &delivery->tell);
 	timers_cancel(&engine->timers, &delivery->patience);
 	if (delivery->resolve)
@@ -390,38 +400,32 @@ void delivery_sent(struct engine *engine, uint64_t number)
 	delivery_let_go(delivery);
 }
 
-uint32_t delivery_cancel_id(struct engine *engine, struct span id)
+/* Those in the chain of `link` that `offset` of a delivery embeds, and whose text is that. */
+static uint32_t cancel_all(struct table_link *link, size_t offset,
+	struct span (*text_of)(const struct delivery *), struct span text)
 {
 	uint32_t n = 0;
-	struct table_link *link = table_first(&engine->deliveries.by_id, hash_of(engine, id)),
-			  *next;
-	for (; link; link = next) {
-		struct delivery *delivery =
-			(struct delivery *)((char *)link - offsetof(struct delivery, by_id));
+	for (struct table_link *next; link; link = next) {
+		struct delivery *delivery = (struct delivery *)((char *)link - offset);
 		next = table_next(link);
-		if (span_eq(id_of(delivery), id)) {
-			cancel(delivery);
-			n++;
-		}
+		if (!span_eq(text_of(delivery), text))
+			continue;
+		cancel(delivery);
+		n++;
 	}
 	return n;
 }
 
+uint32_t delivery_cancel_id(struct engine *engine, struct span id)
+{
+	return cancel_all(table_first(&engine->deliveries.by_id, hash_of(engine, id)),
+		offsetof(struct delivery, by_id), id_of, id);
+}
+
 uint32_t delivery_cancel_call(struct engine *engine, struct span callid)
 {
-	uint32_t n = 0;
-	struct table_link *next,
-		*link = table_first(&engine->deliveries.by_call, hash_of(engine, callid));
-	for (; link; link = next) {
-		struct delivery *delivery =
-			(struct delivery *)((char *)link - offsetof(struct delivery, by_call));
-		next = table_next(link);
-		if (span_eq(callid_of(delivery), callid)) {
-			cancel(delivery);
-			n++;
-		}
-	}
-	return n;
+	return cancel_all(table_first(&engine->deliveries.by_call, hash_of(engine, callid)),
+		offsetof(struct delivery, by_call), callid_of, callid);
 }
 
 static void forget_in(struct delivery *delivery, const void *arg)

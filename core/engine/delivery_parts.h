@@ -8,7 +8,7 @@ struct delivery {
 	struct table_link by_number, by_id, by_call, by_key;
 	struct delivery *next, **at; /* in deliveries.first */
 	struct engine *engine;
-	char *bytes; /* of the request, owned; NULL once it has left the queue */
+	char *bytes; /* of the request, owned; NULL once nobody has to send or answer it */
 	uint32_t n;
 	bool is_own; /* as struct packet has it, and the following */
 	struct flow from;
@@ -33,6 +33,7 @@ struct delivery {
 	bool is_starting;   /* within deliver */
 	bool no_room;	    /* a limit stood against it */
 	bool is_cancelled;  /* by who sent it */
+	bool rings;	    /* an INVITE that came in, out of the queue and not answered */
 	uint8_t n_parties;
 	uint16_t party[2]; /* whose share of the queue it takes */
 	uint32_t id_n, callid_n;
@@ -42,6 +43,8 @@ struct delivery {
 /* delivery.c */
 /* It is known what became of it; `error` of DELIVERY_FAILED. */
 void delivery_finish(struct delivery *delivery, enum delivery_end end, const char *error);
+/* Nobody will send or answer it any more; until then it takes its share of the queue. */
+void delivery_forget_request(struct delivery *delivery);
 /* It was sent once, with that branch, and is in the queue until an answer comes. */
 void delivery_await(struct delivery *delivery, struct span branch, struct span method);
 /* Counts it for that party while it is in the queue. False: the party has its share already. */

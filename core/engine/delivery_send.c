@@ -116,7 +116,7 @@ static struct leg_wish wish_of(const struct delivery *delivery)
  * sends the request again. */
 static struct packet *request_to_answer(struct delivery *delivery)
 {
-	if (delivery->is_own || delivery->awaits_answer || !delivery->is_queued)
+	if (delivery->is_own || delivery->awaits_answer || !delivery->bytes)
 		return NULL;
 	struct packet *packet = delivery_packet(delivery);
 	packet->routing = NULL;
@@ -136,8 +136,8 @@ static void answer(struct packet *packet, uint16_t code)
 		packet_reply(packet, code, span_of(NULL, 0), span_of(NULL, 0));
 }
 
-/* Nothing was heard, and will be: `code` stands for that. Who gave it up has 487 coming (RFC 3261
- * 9.2). */
+/* No final response was heard, and will be: `code` stands for that. Who gave it up has 487 coming
+ * (RFC 3261 9.2). */
 static void fail(struct delivery *delivery, const char *error, uint32_t code)
 {
 	struct packet *packet = request_to_answer(delivery);
@@ -146,6 +146,7 @@ static void fail(struct delivery *delivery, const char *error, uint32_t code)
 		packet_release(packet);
 	}
 	delivery_finish(delivery, DELIVERY_FAILED, error);
+	delivery_forget_request(delivery);
 }
 
 /* A limit stands against it. Within deliver that is said there. */
@@ -211,6 +212,8 @@ static void fail_over(struct delivery *delivery, const char *error, uint32_t cod
 	hunt_mark_dead(&delivery->hunt, error);
 	if (delivery->is_queued)
 		next_address(delivery, error, code);
+	else
+		fail(delivery, error, 408); /* it rang (RFC 3261 16.8) */
 }
 
 static void silence_over(struct timer *timer)
@@ -296,10 +299,14 @@ static void answered(struct delivery *delivery, struct packet *response)
 		next_address(delivery, NULL, 503);
 		return;
 	}
+	delivery->rings =
+		code < 200 && !delivery->is_own && response->msg.method_id == METHOD_INVITE;
 	delivery_finish(delivery, DELIVERY_ARRIVED, NULL);
 	delivery_be_patient(delivery);
-	if (code >= 200)
+	if (code >= 200) {
 		timers_cancel(&engine->timers, &delivery->patience);
+		delivery_forget_request(delivery);
+	}
 	pass_on(response);
 }
 
@@ -311,6 +318,7 @@ static void told_late(struct delivery *delivery, const struct client *client, en
 	if (hunt_late(&delivery->hunt, client, news, response) &&
 		(delivery->is_queued || is_call)) {
 		delivery_finish(delivery, DELIVERY_ARRIVED, NULL);
+		delivery_forget_request(delivery);
 		pass_on(response);
 	}
 	delivery_let_go(delivery);

@@ -136,3 +136,65 @@ flow "what the script cancels is not answered for it" {
 		alice:expect_nothing()
 	end,
 }
+
+-- ---- an INVITE that rang ----
+
+local function ringing(net)
+	local alice, bob = parties(net, "alice", "bob")
+	local invite = alice:request("INVITE", NOBODY)
+	bob:expect "INVITE"
+	bob:reply(180)
+	alice:expect(180)
+	net:expect_log "told nil"
+	net:expect_log "response 180"
+	return alice, bob, invite
+end
+
+flow "a caller who gives up while it rings hears 487, though the callee says nothing any more (RFC 3261 9.1)" {
+	script_text = acting "",
+	run = function(net)
+		local alice, bob, invite = ringing(net)
+		relayed.cancel(alice, invite)
+		alice:expect(200)
+		net:advance(31)
+		alice:expect_nothing()
+		net:advance(2)
+		expect_failure(alice, invite, 487)
+		rest(net)
+		net:equal(relayed.kinds(bob:take_all()):match "^CANCEL", "CANCEL", "what bob heard")
+	end,
+}
+
+flow "a caller whom nobody answers for three minutes hears 408 (Timer C, RFC 3261 16.8)" {
+	script_text = acting "",
+	run = function(net)
+		local alice, bob, invite = ringing(net)
+		net:advance(181 + 31)
+		alice:expect_nothing()
+		net:advance(3)
+		expect_failure(alice, invite, 408)
+		rest(net)
+		bob:take_all()
+	end,
+}
+
+flow "an INVITE that rings takes its share of the queue until it is answered" {
+	script_text = acting "",
+	delivery_share = 1,
+	run = function(net)
+		local alice, bob = ringing(net)
+		local second = alice:request("INVITE", "sip:carol@198.51.100.9")
+		expect_failure(alice, second, 503)
+		bob:reply(486)
+		relayed.expect_ack(bob, bob.last_request)
+		net:expect_log "response 486"
+		alice:take_all()
+		alice:request("OPTIONS", NOBODY)
+		bob:expect "OPTIONS"
+		bob:reply(200)
+		alice:expect(200)
+		net:expect_log "told nil"
+		net:expect_log "response 200"
+		rest(net)
+	end,
+}

@@ -19,8 +19,8 @@ flow "a source that has its share of the queue hears 503 with Retry-After, and s
 		carol:reply(200)
 		dave:expect(200)
 		net:counts { overload_peer = 2, undecided_requests = 0, deliveries = 4, deliveries_arrived = 1, deliveries_failed = 2 }
-		bob:reply(180, { request = came })
-		alice:expect(180)
+		bob:reply(200, { request = came })
+		alice:expect(200)
 		alice:request("OPTIONS", "sip:carol@198.51.100.9")
 		carol:expect "OPTIONS"
 		carol:reply(200)
@@ -28,12 +28,9 @@ flow "a source that has its share of the queue hears 503 with Retry-After, and s
 		for _ = 1, 3 do
 			net:expect_log "told nil"
 		end
-		net:expect_log "response 180"
-		net:expect_log "response 200"
-		net:expect_log "response 200"
-		bob:reply(200, { request = came })
-		alice:expect(200)
-		net:expect_log "response 200"
+		for _ = 1, 3 do
+			net:expect_log "response 200"
+		end
 		rest(net)
 	end,
 }
