@@ -66,20 +66,23 @@ flow "rate_limit.lua: scanners and floods get no answer, the gateway and quiet p
 	end,
 }
 
+-- Sends a request that is challenged, and again with the credentials of that user.
+local function send(phone, user, method, uri, given)
+	local password = user == "alice" and "wonderland" or "builder"
+	local first = phone:request(method, uri, given)
+	local refused = phone:expect(method == "REGISTER" and 401 or 407)
+	if method == "INVITE" then
+		phone:same_transaction("ACK", first, { to = refused:header "To" })
+	end
+	local credentials = digest.answer(digest.challenge(refused), { user = user, password = password, method = method, uri = uri })
+	given.headers = { credentials, unpack(given.headers or {}) }
+	return phone:request(method, uri, given)
+end
+
 flow "authenticated_registrar.lua: with a password one registers and calls, under no other name, and calls work both ways" {
 	script = "examples/authenticated_registrar.lua",
 	run = function(net)
 		local alice, bob = phones(net, 8)
-		local function send(phone, user, method, uri, given)
-			local password = user == "alice" and "wonderland" or "builder"
-			local first = phone:request(method, uri, given)
-			local refused = phone:expect(method == "REGISTER" and 401 or 407)
-			if method == "INVITE" then
-				phone:same_transaction("ACK", first, { to = refused:header "To" })
-			end
-			given.headers = { (digest.answer(digest.challenge(refused), { user = user, password = password, method = method, uri = uri })) }
-			return phone:request(method, uri, given)
-		end
 		local function register(phone, user, name)
 			send(phone, user, "REGISTER", "sip:example.com", { contact = phone:contact(), to = ("<sip:%s@example.com>"):format(name) })
 		end
@@ -103,5 +106,27 @@ flow "authenticated_registrar.lua: with a password one registers and calls, unde
 		send(alice, "alice", "MESSAGE", "sip:carol@example.com", { from = "<sip:alice@example.com>;tag=a" })
 		alice:expect(404)
 		net:counts { registrations = 2 }
+	end,
+}
+
+local OTHERS = { "NOTIFY", "REFER", "PUBLISH", "SUBSCRIBE", "OPTIONS", "INFO", "MESSAGE", "FOO" }
+
+flow "authenticated_registrar.lua: nobody speaks as another, whatever the method is, or asserts who it is" {
+	script = "examples/authenticated_registrar.lua",
+	run = function(net)
+		local alice, bob = phones(net, 8)
+		send(bob, "bob", "REGISTER", "sip:example.com", { contact = bob:contact(), to = "<sip:bob@example.com>" })
+		bob:expect(200)
+		for _, method in ipairs(OTHERS) do
+			for _, from in ipairs { "sip:bob@example.com", "sip:alice@example.net", "tel:+491234" } do
+				send(alice, "alice", method, "sip:bob@example.com", { from = ("<%s>;tag=a"):format(from) })
+				alice:expect(403)
+			end
+			bob:expect_nothing()
+			send(alice, "alice", method, "sip:bob@example.com", { headers = { "P-Asserted-Identity: <sip:bob@example.com>" } })
+			bob:expect(method) { ["P-Asserted-Identity"] = false }
+			bob:reply(200, { headers = { "P-Asserted-Identity: <sip:carol@example.com>" } })
+			alice:expect(200) { ["P-Asserted-Identity"] = false }
+		end
 	end,
 }
