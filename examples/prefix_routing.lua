@@ -15,10 +15,13 @@ local function gateway_for(number)
 	end
 end
 
+-- Forwards for everybody to these gateways, and elsewhere in dialogs that began so: put the rule of scripts/proxy.lua before it
+-- where strangers can reach it.
 local function receive(message, leg, from)
-	if message:is_request() and message.to.tag == nil then
+	if message:is_request() and not message:is_in_dialog() then
 		local number = (message.ruri.user or ""):match "^%+?(%d+)$"
 		local gateway = number and gateway_for(number)
+		if not gateway and message.method == "ACK" then return message:drop "ACK to no number here" end
 		if not gateway then return message:reply(404, "No Route To That Number") end
 		message:set_uri(("sip:%s@%s"):format(number, gateway))
 		message:set_header("X-Dialled", number)

@@ -107,6 +107,43 @@ flow "ring_group.lua: who answers has the call, and others are no group" {
 	end,
 }
 
+flow "prefix_routing.lua: the longest prefix has the call, and its dialog goes on" {
+	script = "examples/prefix_routing.lua",
+	run = function(net)
+		local alice, berlin, germany = phones(net, 30, 49)
+		alice:request("INVITE", "sip:+498912@example.com")
+		germany:expect "INVITE" { uri = "sip:498912@192.0.2.49:5060", ["X-Dialled"] = "498912" }
+		local invite = alice:request("INVITE", "sip:+493012@example.com")
+		berlin:expect "INVITE" { uri = "sip:493012@192.0.2.30:5060" }
+		berlin:reply(200)
+		local answer = alice:expect(200)
+		alice:request("ACK", "sip:phone1@192.0.2.30:5060", { call_id = invite:header "Call-ID", to = answer:header "To",
+			route = answer:rows "Record-Route" })
+		berlin:expect "ACK" { uri = "sip:phone1@192.0.2.30:5060", ["X-Dialled"] = false }
+	end,
+}
+
+flow "prefix_routing.lua: the ACK to a refusal takes the way of its INVITE, and one to no number is dropped" {
+	script = "examples/prefix_routing.lua",
+	run = function(net)
+		local alice, berlin, other = phones(net, 30, 9)
+		local invite = alice:request("INVITE", "sip:+493012@example.com")
+		berlin:expect "INVITE"
+		berlin:reply(486)
+		alice:same_transaction("ACK", invite, { to = alice:expect(486):header "To" })
+		berlin:expect "ACK" { uri = "sip:493012@192.0.2.30:5060" }
+		for _, uri in ipairs { "sip:+777@example.com", "sip:you@192.0.2.9", "sip:192.0.2.9" } do
+			alice:request("MESSAGE", uri, { to = ("<%s>;tag=made-up"):format(uri) })
+			alice:expect(404)
+			alice:request("ACK", uri)
+			alice:request("ACK", uri, { to = ("<%s>;tag=made-up"):format(uri) })
+		end
+		alice:expect_nothing()
+		other:expect_nothing()
+		net:counts { dropped_by_script = 6, script_errors = 0 }
+	end,
+}
+
 -- Both gateways answer a probe, or only one of them.
 local function answer_probes(net, ...)
 	for _, gateway in ipairs { ... } do
