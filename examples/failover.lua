@@ -5,6 +5,7 @@ local proxy = sip.stateless_proxy {}
 local gateways = { "192.0.2.11", "192.0.2.12" }
 local voicemail = "sip:voicemail@192.0.2.20"
 
+-- Forwards for everybody: put the rule of scripts/proxy.lua before it where strangers can reach it.
 local function receive(req, leg, from)
 	if not req:is_request() or req.method ~= "INVITE" or req.to.tag then
 		return proxy:receive(req, leg, from)

@@ -9,6 +9,7 @@ local groups = {
 	},
 }
 
+-- Forwards for everybody: put the rule of scripts/proxy.lua before it where strangers can reach it.
 local function receive(req, leg, from)
 	local group = req:is_request() and req.method == "INVITE" and not req.to.tag and groups[req.ruri.user or ""]
 	if not group then return proxy:receive(req, leg, from) end

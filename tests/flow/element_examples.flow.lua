@@ -30,15 +30,16 @@ flow "block_caller.lua: unwanted callers are declined, others get through, nobod
 	script = "examples/block_caller.lua",
 	run = function(net)
 		local alice, bob = phones(net, 8)
+		bob:register "sip:bob@example.com"
 		for _, from in ipairs { "<sip:spam@example.net>;tag=a", "\"Win\" <sip:anonymous@anonymous.invalid>;tag=a" } do
-			local invite = alice:request("INVITE", "sip:bob@192.0.2.8", { from = from })
+			local invite = alice:request("INVITE", "sip:bob@example.com", { from = from })
 			alice:same_transaction("ACK", invite, { to = alice:expect(603):header "To" })
 		end
-		alice:request("OPTIONS", "sip:bob@192.0.2.8", { from = "<sip:spam@example.net>;tag=a" })
+		alice:request("OPTIONS", "sip:bob@example.com", { from = "<sip:spam@example.net>;tag=a" })
 		bob:expect "OPTIONS"
-		alice:request("SUBSCRIBE", "sip:bob@192.0.2.8")
+		alice:request("SUBSCRIBE", "sip:bob@example.com")
 		alice:expect(405) { Allow = "~INVITE" }
-		alice:request("INVITE", "sip:bob@192.0.2.8")
+		alice:request("INVITE", "sip:bob@example.com")
 		bob:expect "INVITE"
 	end,
 }
@@ -77,6 +78,36 @@ local function send(phone, user, method, uri, given)
 	local credentials = digest.answer(digest.challenge(refused), { user = user, password = password, method = method, uri = uri })
 	given.headers = { credentials, unpack(given.headers or {}) }
 	return phone:request(method, uri, given)
+end
+
+for _, example in ipairs { "block_caller.lua", "rate_limit.lua" } do
+	flow(example .. ": strangers reach who is registered and dialogs with them, and are forwarded nowhere else") {
+		script = "examples/" .. example,
+		run = function(net)
+			local alice, bob, other = phones(net, 8, 9)
+			bob:register "sip:bob@example.com"
+			alice:request("MESSAGE", "sip:you@192.0.2.9")
+			alice:expect(403)
+			alice:request("MESSAGE", "sip:you@192.0.2.9", { to = "<sip:you@192.0.2.9>;tag=made-up" })
+			alice:expect(403)
+			alice:request("MESSAGE", "sip:carol@example.com")
+			alice:expect(404)
+			alice:request("ACK", "sip:you@192.0.2.9")
+			alice:request("ACK", "sip:carol@example.com")
+			alice:expect_nothing()
+			local invite = alice:request("INVITE", "sip:bob@example.com")
+			local came = bob:expect "INVITE"
+			bob:reply(200)
+			local answer = alice:expect(200)
+			alice:request("ACK", "sip:phone1@192.0.2.8:5060", { call_id = invite:header "Call-ID", to = answer:header "To",
+				route = answer:rows "Record-Route" })
+			bob:expect "ACK"
+			bob:request("BYE", "sip:alice@198.51.100.7:5062", { call_id = invite:header "Call-ID", from = answer:header "To",
+				to = invite:header "From", route = came:rows "Record-Route" })
+			alice:expect "BYE"
+			other:expect_nothing()
+		end,
+	}
 end
 
 flow "authenticated_registrar.lua: with a password one registers and calls, under no other name, and calls work both ways" {
