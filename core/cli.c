@@ -7,7 +7,8 @@
 const char cli_help[] =
 	"Viaduct routes SIP by Lua scripts.\n"
 	"\n"
-	"  viaduct [run] [-l LEG]... [-s SOCKET] [-D KEY=VALUE]... [SCRIPT]\n"
+	"  viaduct [run] [-l LEG]... [-s SOCKET] [--dns SERVER,...] [-D KEY=VALUE]...\n"
+	"              [SCRIPT]\n"
 	"                          run a script (scripts/proxy.lua when none is named)\n"
 	"  viaduct check [-D KEY=VALUE]... SCRIPT\n"
 	"                          load it without opening a socket; exit 1 and file:line: reason\n"

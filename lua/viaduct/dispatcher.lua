@@ -191,10 +191,10 @@ end
 
 local repeats = true
 
---- Puts a request into the delivery queue; see delivery.lua.
+--- Puts a request into the delivery queue, or sends a response on; see delivery.lua.
 ---@param request viaduct.Message
 ---@param given table|nil `id`, `callid`, `callback`, `timeout`, `leg`, `dst_addr`, `do_retransmits`
----@return viaduct.Delivery|nil
+---@return viaduct.Delivery|true|nil true: a response, which goes back by its Via
 ---@return string|nil message
 ---@return string|nil code
 function Dispatcher:deliver(request, given) return delivery.deliver(request, given, repeats) end -- luacheck: no self

@@ -162,7 +162,7 @@ end
 --- for 8 T1 (4 s), or for its even share of what is left of `timeout` when that is shorter, is given up while others are left;
 --- a 2xx it sends later still counts.
 ---@param req viaduct.Message
----@param targets string|viaduct.Contact|table
+---@param targets string|viaduct.Uri|viaduct.Address|viaduct.Contact|table
 ---@param opts table|nil `timeout` seconds for each target, all its addresses together (none: 32 s without an answer, 181 s of ringing), `parallel` all at one time, `on_response` function(response) for provisional ones (drop it to keep it from the caller), `stateless` send to the first and remember nothing, `proxy` the stateless proxy that hides contacts and leads to those it has hidden (none: they are left as they are; stateless: those of a proxy without options)
 ---@return viaduct.Message|nil final
 ---@return string|nil message

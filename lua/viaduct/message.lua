@@ -11,21 +11,21 @@ local OK, TEXT, NUMBER, BOOL, ABSENT, GONE =
 --- A received request or response. Valid until its handler ends; used later, every field and method raises.
 ---@class viaduct.Message
 ---@field method string method of a request; of a response, the one its CSeq names
----@field uri string Request-URI (requests)
----@field received_uri string Request-URI as it came in (requests)
----@field code integer status code (responses)
----@field reason string reason phrase (responses)
+---@field uri string|nil Request-URI; nil: a response
+---@field received_uri string|nil Request-URI as it came in; nil: a response
+---@field code integer|nil status code; nil: a request
+---@field reason string|nil reason phrase; nil: a request
 ---@field call_id string
 ---@field cseq integer number in CSeq
 ---@field body string "" when there is none
----@field from viaduct.Address parsed From
----@field to viaduct.Address parsed To
----@field ruri viaduct.Uri parsed Request-URI
+---@field from viaduct.Address|nil parsed From; nil: it is none
+---@field to viaduct.Address|nil parsed To; nil: it is none
+---@field ruri viaduct.Uri|nil parsed Request-URI; nil: a response, or it is none
 ---@field source viaduct.Source where it came from
 ---@field max_forwards integer|nil
 ---@field auth_user string|nil who sip.authorize let in
 ---@field auth_realm string|nil and for which realm
----@field forward fun(self: viaduct.Message, targets: string|viaduct.Contact|table, opts: table|nil): viaduct.Message|nil, string|nil, string|nil see forward.lua
+---@field forward fun(self: viaduct.Message, targets: string|viaduct.Uri|viaduct.Address|viaduct.Contact|table, opts: table|nil): viaduct.Message|nil, string|nil, string|nil see forward.lua
 local Message = {}
 
 local function gone()
