@@ -222,7 +222,9 @@ local function set_times(given)
 	local t1 = given.t1 or 0.5
 	local t2, t4 = given.t2 or math.max(4, t1), given.t4 or 5
 	local code = C.vd_dispatcher_times(script, t1, t2, t4)
-	if code == C.VD_BAD_VALUE then
+	if code == C.VD_REFUSED then
+		misuse "sip.dispatcher is made while the script loads, not in a handler"
+	elseif code ~= C.VD_OK then
 		misuse("t1, t2 and t4 are seconds, 0.001 to 16777, t2 not below t1: %g, %g and %g are not", t1, t2, t4)
 	end
 end
@@ -240,11 +242,11 @@ local function dispatcher(given)
 	if made then
 		misuse "a script has one dispatcher: give all options to the first sip.dispatcher { ... }"
 	end
+	set_times(given)
 	proxies.set(given)
 	if given.dnsresolv then
 		resolver.use(given.dnsresolv)
 	end
-	set_times(given)
 	repeats = given.do_retransmits ~= false
 	if repeats then
 		C.vd_dispatcher_repeats(script)

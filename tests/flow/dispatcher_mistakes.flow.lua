@@ -58,6 +58,19 @@ flow "a delivery by a leg that has closed says so" {
 	end,
 }
 
+for _, given in ipairs { "{ t1 = 1 }", "{ do_retransmits = true }", "{}", "{ outgoing_proxy = '192.0.2.1:5060' }" } do
+	flow("a dispatcher that is made in a handler is told: sip.dispatcher " .. given) {
+		script_text = ("local sip = require 'viaduct'\nreturn { receive = function(req)\nsip.dispatcher %s\n%s }"):format(given,
+			"req:reply(200) end"),
+		run = function(net)
+			local alice = parties(net, "alice")
+			alice:request("MESSAGE", "sip:x@192.0.2.99")
+			alice:expect(500)
+			net:expect_log "script%.lua:3: sip.dispatcher is made while the script loads, not in a handler"
+		end,
+	}
+end
+
 flow "a delivery while the script loads is refused there, with what to write" {
 	unloaded = true,
 	run = function(net)
