@@ -1,11 +1,13 @@
 -- Targets of a forward as scripts write them, and in which order they are tried: a list of { uri, group, contact },
 -- the last of those that know the way to them.
 local misuse = require "viaduct.blame"
+local options = require "viaduct.options"
 
 local getmetatable = debug.getmetatable
 local M = {}
 
 local FORM = 'forward takes a URI or a list: write req:forward "sip:bob@192.0.2.4"'
+local FORM_OF_LIST = '{ "sip:bob@192.0.2.4", "sip:bob@192.0.2.5" }'
 
 -- "viaduct.Uri", "viaduct.Address", "viaduct.Contact" (also one a script wrote), the name of what is no target, or nil: a list.
 function M.kind_of(target)
@@ -28,6 +30,8 @@ local uri_by_kind = {
 		misuse("the uri of a target must be a text, not a %s", type(uri))
 	end,
 }
+
+local function list_of(targets) return options.list("targets of forward", targets, FORM_OF_LIST) end
 
 -- The URI of one target; nil for a list.
 local function uri_of(target)
@@ -112,7 +116,7 @@ local function as_written(targets, parallel)
 		if one then
 			list[#list + 1] = one
 		else
-			for _, inner in ipairs(target) do
+			for _, inner in ipairs(list_of(target)) do
 				list[#list + 1] = member(inner, group)
 			end
 		end
@@ -135,7 +139,7 @@ function M.grouped(targets, parallel)
 	if one then
 		return { one }
 	end
-	local qs, some = qs_of(targets)
+	local qs, some = qs_of(list_of(targets))
 	local list = some and not parallel and by_q(targets, qs) or as_written(targets, parallel)
 	return #list > 0 and list or misuse "forward needs at least one target"
 end

@@ -27,6 +27,18 @@ mistake("a header the engine keeps", 'req:remove_header "Via"', "the engine keep
 
 mistake("what is no URI, to a registrar", 'require("viaduct").registrar {}:query "bob"', "'bob' is no URI")
 
+local A_LIST = "targets of forward: a list without gaps and names is wanted: write { "
+for what, targets in pairs {
+	["a hole among targets"] = '{ "sip:a@192.0.2.4", nil, "sip:b@192.0.2.5" }',
+	["a hole before the only target"] = '{ nil, "sip:b@192.0.2.5" }',
+	["a hole in an inner list"] = '{ { "sip:a@192.0.2.4", nil, "sip:b@192.0.2.5" } }',
+	["a hole among contacts"] = '{ { uri = "sip:a@192.0.2.4", q = 1 }, nil, { uri = "sip:b@192.0.2.5", q = 0.5 } }',
+	["an option among targets"] = '{ "sip:a@192.0.2.4", timeout = 5 }',
+} do
+	mistake(what, ("return req:forward(%s)"):format(targets), A_LIST)
+	mistake(what .. ", at one time", ("return req:forward(%s, { parallel = true })"):format(targets), A_LIST)
+end
+
 -- What a callback of a library element gets wrong is told with the line where the callback begins: it has returned by then.
 local function callback_mistake(name, option, told)
 	flow(name .. " is told with the line where it begins") {
