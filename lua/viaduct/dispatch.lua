@@ -8,6 +8,7 @@ local leg = require "viaduct.leg"
 local loader = require "viaduct.loader"
 local message = require "viaduct.message"
 local misuse = require "viaduct.blame"
+local options = require "viaduct.options"
 local receiver = require "viaduct.receiver"
 local resolver = require "viaduct.resolver"
 local wait = require "viaduct.wait"
@@ -55,8 +56,8 @@ end
 local function load_legs(legs, complain)
 	if legs == nil then
 		return
-	elseif type(legs) ~= "table" then
-		complain 'legs must be a list: write legs = { "udp:127.0.0.1:5060" }'
+	elseif not options.is_list(legs) then
+		complain 'legs must be a list without gaps and names: write legs = { "udp:127.0.0.1:5060" }'
 	end
 	for index, given in ipairs(legs) do
 		local spec, problem, decide = leg.spec_of(given)

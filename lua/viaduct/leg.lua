@@ -1,6 +1,7 @@
 -- Legs as scripts see them.
 local abi = require "viaduct.abi"
 local misuse = require "viaduct.blame"
+local options = require "viaduct.options"
 
 local C, script, found, text = abi.C, abi.script, abi.leg, abi.text
 local transports = { "udp", "tcp", "tls" }
@@ -56,16 +57,31 @@ function M.all()
 	return list
 end
 
+local function no_networks(seen)
+	return nil, ('has a can_deliver_to that is no list of networks and no function(proto, addr, port): write { "10.0.0.0/8" }, not %s')
+		:format(seen)
+end
+
+-- As text; nil and what is wrong with them.
 local function networks_of(given)
 	local list = type(given) == "string" and { given } or given
-	if type(list) ~= "table" or #list == 0 then
-		misuse('can_deliver_to is a list of networks or a function(proto, addr, port): write { "10.0.0.0/8" }, not %s', tostring(given))
+	if type(list) ~= "table" then
+		return no_networks("a " .. type(list))
+	elseif not options.is_list(list) then
+		return no_networks "a list with gaps or names"
+	elseif #list == 0 then
+		return no_networks "an empty list"
+	end
+	for _, network in ipairs(list) do
+		if type(network) ~= "string" then
+			return no_networks("a list with a " .. type(network))
+		end
 	end
 	return table.concat(list, ",")
 end
 
 local NO_LEG = 'must be a text such as "udp:127.0.0.1:5060" or { proto = "udp", addr = "127.0.0.1", port = 5060 }, not %s'
-local options = { [1] = true, proto = true, addr = true, port = true, can_deliver_to = true }
+local known_options = { [1] = true, proto = true, addr = true, port = true, can_deliver_to = true }
 
 --- A leg as text: what is written "udp:127.0.0.1:5060" or { "udp:10.0.0.1:5060", can_deliver_to = { "10.0.0.0/8" } }, or in
 --- parts { proto = "udp", addr = "10.0.0.1", port = 5060 }. `can_deliver_to` may be a function, which is
@@ -82,12 +98,14 @@ function M.spec_of(given)
 		return nil, NO_LEG:format("a " .. type(given))
 	end
 	for name in pairs(given) do
-		if not options[name] then
+		if not known_options[name] then
 			return nil, ("has no option '%s'; it knows: addr, can_deliver_to, port, proto"):format(tostring(name))
 		end
 	end
 	local spec = given[1]
-	if not spec and type(given.addr) == "string" then
+	if spec ~= nil and (given.proto or given.addr or given.port) then
+		return nil, 'is named by a text or in parts: write "udp:127.0.0.1:5060" or proto, addr and port, not both'
+	elseif spec == nil and type(given.addr) == "string" then
 		local port = tonumber(given.port or 5060)
 		if not port or port % 1 ~= 0 then
 			return nil, ("must have a whole number as its port, not '%s'"):format(tostring(given.port))
@@ -104,7 +122,11 @@ function M.spec_of(given)
 	if type(reach) == "function" then
 		return spec, nil, reach
 	end
-	return reach and spec .. ";can_deliver_to=" .. networks_of(reach) or spec
+	if reach == nil then
+		return spec
+	end
+	local networks, problem = networks_of(reach)
+	return networks and spec .. ";can_deliver_to=" .. networks, problem
 end
 
 -- The number C knows it by.

@@ -46,17 +46,24 @@ function options.check(what, given, known)
 	return given
 end
 
+--- True for a table that is a list: 1, 2, 3 ... without gaps, and no names.
+---@param given any
+---@return boolean
+function options.is_list(given)
+	local count = 0
+	for key in pairs(type(given) == "table" and given or {}) do
+		count = type(key) == "number" and count + 1 or math.huge
+	end
+	return type(given) == "table" and count == #given
+end
+
 --- Checks that a table is a list: 1, 2, 3 ... without gaps, and no names.
 ---@param what string what it is called, for the error
 ---@param list any
 ---@param example string what to write instead
 ---@return table list
 function options.list(what, list, example)
-	local count = 0
-	for key in pairs(type(list) == "table" and list or {}) do
-		count = type(key) == "number" and count + 1 or math.huge
-	end
-	if type(list) ~= "table" or count ~= #list then
+	if not options.is_list(list) then
 		misuse("%s: a list without gaps and names is wanted: write %s", what, example)
 	end
 	return list

@@ -281,12 +281,30 @@ end }]],
 	end,
 }
 
-flow "what is neither a list nor a function is refused with its line" {
+local WRITE = ": write { \"10.0.0.0/8\" }, not "
+local refusals = {
+	{ '"udp:192.0.2.1:5060", can_deliver_to = 7', WRITE .. "a number" },
+	{ '"udp:192.0.2.1:5060", can_deliver_to = false', WRITE .. "a boolean" },
+	{ '"udp:192.0.2.1:5060", can_deliver_to = {}', WRITE .. "an empty list" },
+	{ '"udp:192.0.2.1:5060", can_deliver_to = { "10.0.0.0/8", true }', WRITE .. "a list with a boolean" },
+	{ '"udp:192.0.2.1:5060", can_deliver_to = { "10.0.0.0/8", nil, "10.0.0.0/8" }', WRITE .. "a list with gaps or names" },
+	{ '"udp:192.0.2.1:5060", can_deliver_to = { x = 1, "10.0.0.0/8" }', WRITE .. "a list with gaps or names" },
+	{ '"udp:192.0.2.1:5060", proto = "tcp", port = 7000', "proto, addr and port, not both" },
+	{ '"udp:192.0.2.1:5060", addr = "192.0.2.2"', "proto, addr and port, not both" },
+	{ 'false, addr = "192.0.2.2"', "proto, addr and port, not both" },
+}
+flow "what names no leg, or no networks, is refused with the leg, the line and what to write" {
 	unloaded = true, legs = false,
 	run = function(net)
-		net:refuses([[
-return { receive = function() end,
-	legs = { { "udp:192.0.2.1:5060", can_deliver_to = 7 } } }]], 1, "can_deliver_to is a list of networks or a function")
+		for _, legs in ipairs { '"udp:192.0.2.1:5060"', '{ "udp:192.0.2.1:5060", nil, "udp:192.0.2.2:5060" }',
+			'{ udp = "192.0.2.1:5060" }' } do
+			net:refuses(("return { receive = function() end, legs = %s }"):format(legs), 1, "legs must be a list without gaps and names")
+		end
+		for _, case in ipairs(refusals) do
+			net:refuses(("return { receive = function() end,\n\tlegs = { { %s } } }"):format(case[1]), 1, "leg 1 ")
+			net:refuses(("return { receive = function() end,\n\tlegs = { { %s } } }"):format(case[1]), 1, case[2])
+			net:refuses(("local dispatcher = require('viaduct').dispatcher {}\ndispatcher:add_leg { %s }"):format(case[1]), 2, case[2])
+		end
 	end,
 }
 
