@@ -22,6 +22,17 @@ static struct leg *by_address(struct legs *legs, const struct leg_address *addre
 	return NULL;
 }
 
+struct leg *legs_by_spec(struct engine *engine, struct span text)
+{
+	struct legs *legs = &engine->legs;
+	for (uint32_t i = 0; i < legs->n; i++)
+		if (legs->leg[i].state != LEG_CLOSED && span_eq(span_str(legs->leg[i].spec), text))
+			return &legs->leg[i];
+	struct leg_spec spec;
+	char error[256];
+	return leg_spec_parse(text, &spec, error) ? by_address(legs, &spec.address) : NULL;
+}
+
 static struct leg *free_slot(struct legs *legs)
 {
 	for (uint32_t i = 0; i < legs->n; i++)

@@ -104,6 +104,9 @@ struct leg *legs_add(struct engine *engine, struct span spec, char error[256]);
 /* Drains. */
 void legs_remove(struct leg *leg);
 
+/* The leg that was opened at the address of this text, however either is spelled (port, options):
+ * NULL when none was. */
+struct leg *legs_by_spec(struct engine *engine, struct span text);
 /* The open leg that shows exactly this address, or showed it lately, with that name; NULL when
  * none. `host` and `port` as they stand in a Via. */
 struct leg *legs_by_sent_by(struct engine *engine, enum transport transport, struct span host,

@@ -23,19 +23,10 @@ int vd_judge_use(struct vd_script *script)
 	return VD_OK;
 }
 
-static struct leg *leg_of(struct vd_script *script, struct span spec)
-{
-	struct legs *legs = &script->engine->legs;
-	for (uint32_t i = 0; i < legs->n; i++)
-		if (legs->leg[i].state != LEG_CLOSED && span_eq(span_str(legs->leg[i].spec), spec))
-			return &legs->leg[i];
-	return NULL;
-}
-
 int vd_judge_target(
 	struct vd_script *script, uint32_t index, const char *spec, uint32_t n, vd_target *out)
 {
-	const struct leg *leg = leg_of(script, span_of(spec, n));
+	const struct leg *leg = legs_by_spec(script->engine, span_of(spec, n));
 	if (index >= script->n_judged)
 		return VD_ABSENT;
 	const struct locate_target *target = &script->judged[index];
@@ -54,7 +45,7 @@ int vd_judge_target(
 int vd_judge_says(
 	struct vd_script *script, uint32_t index, const char *spec, uint32_t n, int reaches)
 {
-	const struct leg *leg = leg_of(script, span_of(spec, n));
+	const struct leg *leg = legs_by_spec(script->engine, span_of(spec, n));
 	if (index >= script->n_judged || !leg)
 		return VD_ABSENT;
 	struct locate_target *target = &script->judged[index];

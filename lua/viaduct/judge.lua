@@ -7,7 +7,7 @@ local M = {}
 
 local deciders = {} -- list of { spec, decide }
 
--- The leg of that text decides by this from now on; nil: by its text alone.
+-- The leg at the address of that text decides by this from now on, however -l spells it; nil: by its text alone.
 function M.use(spec, decide)
 	for index, known in ipairs(deciders) do
 		if known[1] == spec then

@@ -281,6 +281,12 @@ end }]],
 	end,
 }
 
+flow "it holds for the leg of its address, however -l spells that" {
+	legs = { "udp:192.0.2.1;advertise=192.0.2.1:5060", "udp:192.0.2.2:5060;can_deliver_to=0.0.0.0/0" },
+	script_text = script "return msg:forward(msg.uri)",
+	run = goes_both_ways,
+}
+
 local WRITE = ": write { \"10.0.0.0/8\" }, not "
 local refusals = {
 	{ '"udp:192.0.2.1:5060", can_deliver_to = 7', WRITE .. "a number" },
