@@ -10,7 +10,7 @@ local wait = require "viaduct.wait"
 local C, script, plan = abi.C, abi.script, abi.plan
 local handle_of = require("viaduct.message").handle
 local OK, NUMBER, RESOLVE, STATEFUL = C.VD_OK, C.VD_NUMBER, C.VD_RESOLVE, C.VD_STATEFUL
-local leg_of = legs.of
+local leg_of, check_place = legs.of, wait.check_place
 
 --- Forwards messages; errors are answered as RFC 3261 16.3 to 16.6 say.
 ---@class viaduct.StatelessProxy
@@ -58,6 +58,7 @@ local function receive_with(self, own, message, handle, leg)
 	end
 	local incoming, outgoing, hides, apart = plan.incoming, plan.outgoing, plan.hides ~= 0, plan.apart ~= 0
 	if plan.late ~= 0 and not (apart and own.nathelper) then
+		check_place "receive of a stateless proxy"
 		message:forward(message.uri)
 		return
 	end
@@ -80,6 +81,7 @@ end
 --- its handler had waited for more than 200 ms, is repeated by nobody but us: it goes the way of message:forward, and its
 --- final response is waited for; unless a function in Lua has to rewrite it, which transactions do not call. So does a request
 --- of more than 1300 bytes that goes by TCP for its size only: where that is refused it is sent by UDP (RFC 3261 18.1.1).
+--- Each of these waits, so it is called from the handler itself, not from a coroutine the script made.
 ---@param message viaduct.Message
 ---@param leg viaduct.Leg|nil where it came in
 ---@return true
@@ -95,6 +97,7 @@ function StatelessProxy:receive(message, leg)
 		code = C.vd_proxy_forward_found(script, number, handle)
 	end
 	if code == STATEFUL then
+		check_place "receive of a stateless proxy"
 		message:forward(message.uri, { proxy = self })
 	elseif code ~= OK then
 		check(code)

@@ -232,3 +232,19 @@ flow "one whose contacts are hidden from the other side, and its answer, are hid
 		rest(net)
 	end,
 }
+
+flow "what the proxy sends by TCP for its size has to be called from the handler, and says so of itself" {
+	script_text = [[
+local proxy = require "viaduct".stateless_proxy {}
+return { receive = function(msg, leg)
+	coroutine.wrap(function() proxy:receive(msg, leg) end)()
+end }]],
+	run = function(net)
+		local alice, bob = parties(net, "alice", "bob")
+		alice:request("OPTIONS", BOB)
+		bob:expect "OPTIONS"
+		large(alice, "OPTIONS", BOB)
+		alice:expect(500)
+		net:expect_log "script.lua:3: receive of a stateless proxy must be called from the handler itself, not from a coroutine"
+	end,
+}
