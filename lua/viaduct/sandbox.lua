@@ -60,6 +60,9 @@ local function safe_coroutine()
 		return depth.leave(resume(thread, ...))
 	end
 	function lib.wrap(fn)
+		if type(fn) ~= "function" then
+			misuse("coroutine.wrap takes a function, not a %s", type(fn))
+		end
 		local thread = lib.create(fn)
 		return function(...) return depth.returned(lib.resume(thread, ...)) end
 	end

@@ -55,6 +55,10 @@ describe("the world of a script", function()
 		assert.is_nil(run "return string.dump")
 	end)
 
+	it("tells of a coroutine of no function, with the line", function()
+		assert.matches("^script:2: coroutine.wrap takes a function, not a number", refused "\ncoroutine.wrap(5)")
+	end)
+
 	it("tells of a name that was never declared, with the line", function()
 		assert.matches("^script:2: 'mesage' is not defined", refused "local message\nreturn mesage.uri")
 	end)
