@@ -1,14 +1,22 @@
 -- Errors for misuse, told with the place in the user's script, however deep in the library they are found.
+local running = coroutine.running
 local getinfo, sub, format = debug.getinfo, string.sub, string.format
 local here = string.match(getinfo(1, "S").source, "^(.*[/\\])")
 
 local M = {}
-local receiver -- where what receives begins, for mistakes that no line of the script leads to
+-- For mistakes that no line of the script leads to: where what receives begins, and the callback that runs in a coroutine.
+local receiver
+local callbacks = setmetatable({}, { __mode = "k" })
 
--- "script.lua:7: "; nil for a function of C.
+local function is_ours(info) return sub(info.source, 1, #here) == here end
+
+-- "script.lua:7: "; nil for a function of C or of the library.
 local function beginning(fn, what)
 	local info = getinfo(fn, "S")
-	return info.what ~= "C" and format("%s:%d: in the %s that begins here: ", info.short_src, info.linedefined, what) or nil
+	if info.what == "C" or is_ours(info) then
+		return nil
+	end
+	return format("%s:%d: in the %s that begins here: ", info.short_src, info.linedefined, what)
 end
 
 local function place()
@@ -17,11 +25,28 @@ local function place()
 		if not info then
 			break
 		end
-		if info.currentline > 0 and sub(info.source, 1, #here) ~= here then
+		if info.currentline > 0 and not is_ours(info) then
 			return format("%s:%d: ", info.short_src, info.currentline)
 		end
 	end
-	return receiver or ""
+	local callback = callbacks[running()]
+	return callback and beginning(callback, "callback") or receiver or ""
+end
+
+local function ends(thread, before, ...)
+	callbacks[thread] = before
+	return ...
+end
+
+--- Runs a callback of the script, to be named for mistakes in its tail calls. When it raises, its coroutine is used no more.
+---@param callback function
+---@param ... any its arguments
+---@return any ... its results
+function M.run(callback, ...)
+	local thread = running()
+	local before = callbacks[thread]
+	callbacks[thread] = callback
+	return ends(thread, before, callback(...))
 end
 
 --- The receiver of the script: a function, which a tail call leaves without a line, or an element of the library.

@@ -33,7 +33,7 @@ function M.ended(number, err)
 	local entry = waiting[number]
 	waiting[number] = nil
 	if entry and err ~= "" then -- else the script cancelled it
-		entry.callback(err, entry.delivery)
+		misuse.run(entry.callback, err, entry.delivery)
 	end
 end
 

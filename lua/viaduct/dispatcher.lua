@@ -7,6 +7,7 @@ local misuse = require "viaduct.blame"
 local options = require "viaduct.options"
 local proxies = require "viaduct.proxies"
 local receiver = require "viaduct.receiver"
+local parse_uri = require "viaduct.uri"
 local resolver = require "viaduct.resolver"
 local wait = require "viaduct.wait"
 
@@ -142,15 +143,27 @@ local function wish(given)
 	local protos, legs, is_reachable = given.allowed_proto, given.allowed_legs, not given.allowed_legs
 	C.vd_resolve_begin(script)
 	for _, name in ipairs(protos or {}) do
-		if not numbers[name] then
-			misuse("allowed_proto holds \"udp\", \"tcp\" and \"tls\", not '%s'", tostring(name))
-		end
 		C.vd_resolve_transport(script, numbers[name])
 	end
 	for _, one in ipairs(legs or {}) do
 		is_reachable = C.vd_resolve_leg(script, leg.serial_of(one)) == C.VD_OK or is_reachable
 	end
 	return protos and #protos == 0 and "ENOPROTOOPT" or not is_reachable and "EHOSTUNREACH" or nil
+end
+
+-- Here and not where it waits, which with a callback is no line of the script any more.
+local function check_wish(uri, given)
+	if not parse_uri(uri) then
+		misuse("'%s' is no URI: write sip:bob@192.0.2.4", uri)
+	end
+	for _, name in ipairs(options.list("allowed_proto", given.allowed_proto or {}, '{ "udp", "tcp" }')) do
+		if not numbers[name] then
+			misuse("allowed_proto holds \"udp\", \"tcp\" and \"tls\", not '%s'", tostring(name))
+		end
+	end
+	for _, one in ipairs(options.list("allowed_legs", given.allowed_legs or {}, "dispatcher:get_legs { proto = \"udp\" }")) do
+		leg.serial_of(one)
+	end
 end
 
 local function resolve(uri, given)
@@ -177,13 +190,14 @@ end
 function Dispatcher:resolve_uri(uri, given, callback) -- luacheck: no self
 	given = options.check("resolve_uri", given, { allowed_proto = "table", allowed_legs = "table" })
 	uri = tostring(uri)
+	check_wish(uri, given)
 	if callback == nil then
 		return resolve(uri, given)
 	end
 	options.argument("the callback of resolve_uri", callback, "function")
 	wait.after(0, function()
 		local targets, _, code = resolve(uri, given)
-		callback(code, targets)
+		misuse.run(callback, code, targets)
 	end)
 end
 

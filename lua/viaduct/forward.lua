@@ -22,7 +22,7 @@ local hooks, last_hook = {}, 0
 function M.provisional(number, response)
 	local hook = hooks[number]
 	if hook then
-		hook(response)
+		misuse.run(hook, response)
 	end
 end
 

@@ -1,5 +1,6 @@
 -- Legs that decide by a function which addresses they reach: `can_deliver_to` of a leg's table.
 local abi = require "viaduct.abi"
+local misuse = require "viaduct.blame"
 
 local C, script, found, text = abi.C, abi.script, abi.target, abi.text
 local transports = { "udp", "tcp", "tls" }
@@ -25,7 +26,7 @@ end
 local function ask(index, spec, decide)
 	local code = C.vd_judge_target(script, index, spec, #spec, found)
 	if code == C.VD_OK then
-		local reaches = decide(transports[found.transport], text(found.addr), found.port)
+		local reaches = misuse.run(decide, transports[found.transport], text(found.addr), found.port)
 		C.vd_judge_says(script, index, spec, #spec, reaches and 1 or 0)
 	end
 	return code ~= C.VD_ABSENT

@@ -37,7 +37,7 @@ end
 
 -- A question of the engine: the script may answer at once, or keep the callback for later. After a mistake nobody need wait for more.
 function M.ask(question, kind, name)
-	resolve(kind, name, function(records)
+	misuse.run(resolve, kind, name, function(records)
 		local ok, mistake = pcall(give_all, question, records or {})
 		C.vd_resolver_done(script, question)
 		if not ok then

@@ -93,7 +93,7 @@ function M.fire(id)
 	if not entry.every then
 		callbacks[id] = nil
 	end
-	entry.callback(entry.timer)
+	misuse.run(entry.callback, entry.timer)
 end
 
 --- A timer that was started by after or every.

@@ -37,6 +37,15 @@ mistake("add_timer with an interval backwards", "dispatcher:add_timer(0, print, 
 	"add_timer takes 0 to 31622400 seconds (366 days), not -2")
 mistake("resolve_uri of an address without its scheme", "dispatcher:resolve_uri 'bob@192.0.2.4'",
 	"'bob@192.0.2.4' is no URI: write sip:bob@192.0.2.4")
+mistake("resolve_uri of no URI with a callback", "dispatcher:resolve_uri('not a uri', nil, print)",
+	"'not a uri' is no URI: write sip:bob@192.0.2.4")
+mistake("a protocol that is none, with a callback",
+	"dispatcher:resolve_uri('sip:x@192.0.2.4', { allowed_proto = { 'sctp' } }, print)",
+	"tls\\\", not 'sctp'")
+mistake("a leg that is none, with a callback", "dispatcher:resolve_uri('sip:x@192.0.2.4', { allowed_legs = { 5 } }, print)",
+	"a leg is wanted, such as get_legs gives them, not 5")
+mistake("a hole among protocols", "dispatcher:resolve_uri('sip:x@192.0.2.4', { allowed_proto = { 'udp', nil, 'tcp' } })",
+	"allowed_proto: a list without gaps and names is wanted")
 mistake("add_leg with a port that is a word", "dispatcher:add_leg { addr = '127.0.0.1', port = 'a' }",
 	"the leg of add_leg must have a whole number as its port, not 'a'")
 mistake("add_leg with half a port", "dispatcher:add_leg { addr = '127.0.0.1', port = 5060.5 }",

@@ -100,6 +100,43 @@ return { receive = sip.receive_chain { forgets_to_say_so, sip.stateless_proxy {}
 	end,
 }
 
+-- `wrong` ends in a tail call, which leaves no line of it.
+local TAIL_CALL = [[
+local sip = require "viaduct"
+local function wrong() return sip.log("bogus", "x") end
+local dispatcher = sip.dispatcher { do_retransmits = false, dnsresolv = wrong }
+return { legs = { { "udp:192.0.2.1:5060", can_deliver_to = %s } }, receive = function(req)
+	if req:is_request() then %s end
+end }]]
+local tail_calls = {
+	{ "a timer", "sip.after(0.01, wrong) req:reply(200)" },
+	{ "a timer of the dispatcher", "dispatcher:add_timer(0, wrong) req:reply(200)" },
+	{ "a callback of resolve_uri", "dispatcher:resolve_uri('sip:bob@198.51.100.8', nil, wrong) req:reply(200)" },
+	{ "a callback of deliver", "dispatcher:deliver(req, { callback = wrong })" },
+	{ "on_response", "return req:forward('sip:bob@198.51.100.8', { on_response = wrong })" },
+	{ "dnsresolv", "return req:forward 'sip:bob@example.net'" },
+	{ "can_deliver_to", "return req:forward 'sip:bob@198.51.100.8'", "wrong" },
+}
+for _, case in ipairs(tail_calls) do
+	flow("a mistake in a tail call of " .. case[1] .. " is told with its line, not the receiver's") {
+		legs = false,
+		script_text = TAIL_CALL:format(case[3] or "nil", case[2]),
+		run = function(net)
+			local alice, bob = net:phone("alice", "udp:198.51.100.7:5062"), net:phone("bob", "udp:198.51.100.8:5060")
+			alice:request("OPTIONS", "sip:bob@198.51.100.8")
+			net:settle()
+			if #bob.inbox > 0 then
+				bob:expect "OPTIONS"
+				bob:reply(183)
+				bob:reply(200)
+			end
+			net:advance(70)
+			alice:take_all()
+			net:expect_log "script.lua:2: in the callback that begins here: sip.log knows error, warn, info and debug, not 'bogus'"
+		end,
+	}
+end
+
 flow "a script of a hundred kilobytes loads like any other" {
 	script_text = ("-- words and words and words\n"):rep(4000) .. "return { receive = function(req) return req:reply(200) end }",
 	run = function(net)
