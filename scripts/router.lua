@@ -19,9 +19,8 @@ local proxy = sip.stateless_proxy {}
 local function is_welcome(req, from) return relay_any or from.is_loopback or registrar:serves(req) end
 
 -- An ACK or CANCEL that belongs to nothing known, and a question to the router itself: nothing to fork.
-local function is_plain(req)
-	return req.method == "ACK" or req.method == "CANCEL" or (req.method == "OPTIONS" and not req.ruri.user)
-end
+local function is_ping(req) return req.method == "OPTIONS" and not req.ruri.user end
+local function is_plain(req) return req.method == "ACK" or req.method == "CANCEL" or is_ping(req) end
 
 local function refuse(req, code)
 	if req.method == "ACK" then return req:drop "ACK to nobody here" end
@@ -42,7 +41,7 @@ end
 
 -- To the domain itself nobody is forwarded: the registrar answers its OPTIONS.
 local function register(req)
-	return req:is_request() and (req.method == "REGISTER" or not req.ruri.user) and registrar:receive(req)
+	return req:is_request() and (req.method == "REGISTER" or is_ping(req)) and registrar:receive(req)
 end
 
 return {
