@@ -56,6 +56,7 @@ function options.is_list(given)
 	end
 	return type(given) == "table" and count == #given
 end
+require("jit").off(options.is_list) -- compiled, a count over pairs came out wrong now and then
 
 --- Checks that a table is a list: 1, 2, 3 ... without gaps, and no names.
 ---@param what string what it is called, for the error

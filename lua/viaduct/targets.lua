@@ -31,7 +31,25 @@ local uri_by_kind = {
 	end,
 }
 
-local function list_of(targets) return options.list("targets of forward", targets, FORM_OF_LIST) end
+local LOOKAHEAD = 8 -- so far behind the end of a list what a nil has cut off is looked for
+
+-- By index, for each message that is forwarded: see options.is_list.
+local function is_list(targets)
+	if type(targets) ~= "table" or targets.timeout or targets.parallel or targets.on_response or targets.stateless then
+		return false
+	end
+	local n = #targets
+	for index = 1, n + LOOKAHEAD do
+		if (targets[index] == nil) ~= (index > n) then
+			return false
+		end
+	end
+	return true
+end
+
+local function list_of(targets)
+	return is_list(targets) and targets or options.list("targets of forward", targets, FORM_OF_LIST)
+end
 
 -- The URI of one target; nil for a list.
 local function uri_of(target)
