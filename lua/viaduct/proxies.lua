@@ -55,15 +55,12 @@ end
 
 local function add(domain, given)
 	for _, proxy in ipairs(texts_of(given)) do
-		local code = C.vd_dispatcher_proxy(script, proxy, #proxy)
-		if code == C.VD_REFUSED then
-			misuse "sip.dispatcher is made while the script loads, not in a handler"
-		elseif code ~= C.VD_OK then
+		if C.vd_dispatcher_proxy(script, proxy, #proxy) ~= C.VD_OK then
 			misuse("'%s' has more than 16 proxies", domain)
 		end
 	end
 	if C.vd_dispatcher_domain(script, domain, #domain, value) ~= C.VD_OK then
-		misuse("%s", text(value) or "sip.dispatcher is made while the script loads, not in a handler")
+		misuse("%s", text(value))
 	end
 end
 

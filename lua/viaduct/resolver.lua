@@ -49,9 +49,7 @@ end
 -- While the script loads.
 function M.use(fn)
 	resolve = fn
-	if C.vd_resolver_use(script) ~= C.VD_OK then
-		misuse "sip.dispatcher is made while the script loads, not in a handler"
-	end
+	C.vd_resolver_use(script)
 end
 
 return M
